@@ -1,0 +1,1 @@
+"""Tools for the demo, the tests and deployment; nothing here runs in a job."""

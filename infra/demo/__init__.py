@@ -1,0 +1,1 @@
+"""The demo: its catalogue, its S3 server and its embedded model."""

@@ -1,0 +1,1 @@
+"""The ready-made jobs and the command line."""

@@ -1,0 +1,1 @@
+"""The model families Tagline can run: one file each, one registry."""

@@ -1,0 +1,1 @@
+"""What a model can be asked: one file a task, one registry."""

@@ -1,0 +1,1 @@
+"""The only layer that builds Ray Data graphs and commits tables."""

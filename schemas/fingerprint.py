@@ -1,0 +1,31 @@
+"""What makes a row current: a digest of everything that changes its answer.
+
+Covered: model and revision, quantisation and dtype, the task with its version and
+options, its prompt and schema, sampling parameters, media policy, Tagline's own decode
+version. Not covered, on purpose: batch sizes, replicas, paths, credentials.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+DECODE_VERSION = 1
+"""Raise it when the same file would decode to different pixels."""
+
+
+def digest(value: Any) -> str:
+    """A short stable digest of any JSON-like value (128 bits, hex)."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def fingerprint(parts: Mapping[str, Any]) -> str:
+    """The fingerprint of named parts (``model``, ``prompt``, ``media``, ...).
+
+    Each part is digested by itself first, so that the parts of two fingerprints can be
+    compared to say which one changed.
+    """
+    return digest({name: digest(part) for name, part in parts.items()})

@@ -1,0 +1,282 @@
+"""The job file: what to annotate, with which model, by which tasks, to where.
+
+Paths and credentials never enter a row's fingerprint; see `schemas.fingerprint`.
+Credentials never enter the job file at all: they come from the standard AWS chain.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+URI_SCHEMES = ("s3",)
+
+
+def check_uri(value: str) -> str:
+    """Accept ``s3://bucket[/prefix]`` or a local path; raise ValueError otherwise."""
+    if not value.strip():
+        raise ValueError("expected s3://bucket/prefix or a local path, not an empty string")
+    if "://" not in value:
+        return value
+    scheme, _, rest = value.partition("://")
+    if scheme not in URI_SCHEMES:
+        raise ValueError(
+            f"expected s3://bucket/prefix or a local path; the scheme {scheme!r} is not known"
+        )
+    if not rest.partition("/")[0]:
+        raise ValueError("expected s3://bucket/prefix; the bucket's name is missing")
+    return value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class InputSpec(_Section):
+    """Where the images and videos are."""
+
+    uris: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="s3://bucket/prefix, local folders or single files."
+    )
+    include: tuple[str, ...] = Field(
+        default=(),
+        description="Glob patterns on the path below the URI (** crosses folders); "
+        "if given, only what matches one is taken.",
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(), description="Glob patterns; what matches one is left out."
+    )
+
+    @field_validator("uris", mode="before")
+    @classmethod
+    def _one_is_a_list_too(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("uris")
+    @classmethod
+    def _uris_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_uri(uri) for uri in value)
+
+
+class StorageSpec(_Section):
+    """How object storage is reached. Credentials come from the standard AWS chain."""
+
+    endpoint_url: str | None = Field(
+        default=None, description="For MinIO, Ceph and the like; none means AWS itself."
+    )
+    region: str | None = None
+    path_style: bool = Field(
+        default=False, description="Put the bucket into the path instead of the host name."
+    )
+    timeout_s: PositiveFloat = Field(
+        default=120.0,
+        description="How long one read or write is retried before storage counts as down.",
+    )
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _endpoint_is_http(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        scheme, separator, host = value.partition("://")
+        if scheme not in ("http", "https") or not separator or not host:
+            raise ValueError("expected http://host[:port] or https://host[:port]")
+        if "@" in host.partition("/")[0]:
+            raise ValueError("expected no user name or password in the address")
+        return value
+
+
+class ModelSpec(_Section):
+    """Which model annotates."""
+
+    path: str = Field(
+        default="openbmb/MiniCPM-V-2_6",
+        description="A local folder, or a model id on the Hugging Face hub.",
+    )
+    family: str | None = Field(
+        default=None,
+        description="One of `tagline models`; by default read from the checkpoint's config.",
+    )
+    revision: str | None = Field(default=None, description="Hub revision; pin it.")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    quantization: str | None = None
+    download: bool = Field(
+        default=False,
+        description="Allow fetching the model from the hub; otherwise it must be on disk.",
+    )
+    max_model_len: PositiveInt | None = Field(
+        default=None, description="Longest prompt plus answer, in tokens."
+    )
+    seed: NonNegativeInt = 0
+    engine_args: dict[str, Any] = Field(
+        default_factory=dict, description="Passed to vLLM's AsyncEngineArgs as they are."
+    )
+
+
+class TaskSpec(BaseModel):
+    """One task and its options; the options are checked by the task itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_shorthand(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"task": value, "name": value, "options": {}}
+        if isinstance(value, dict) and "task" in value and "options" not in value:
+            options = {k: v for k, v in value.items() if k not in ("task", "name")}
+            name = value.get("name", value["task"])
+            return {"task": value["task"], "name": name, "options": options}
+        return value
+
+
+class VideoSampling(_Section):
+    """Which frames of a video the model sees."""
+
+    policy: Literal["uniform", "fps", "keyframes"] = "uniform"
+    max_frames: Annotated[int, Field(ge=1, le=1024)] = 32
+    fps: PositiveFloat = Field(default=1.0, description="Frames a second; policy fps only.")
+
+
+class MediaSpec(_Section):
+    """How media are decoded."""
+
+    max_pixels: Annotated[int, Field(ge=28 * 28)] | None = Field(
+        default=None,
+        description="Larger images are shrunk to this many pixels; by default to the "
+        "most the model can use.",
+    )
+    max_frame_pixels: Annotated[int, Field(ge=28 * 28)] | None = Field(
+        default=None, description="The same for each frame of a video."
+    )
+    max_file_bytes: PositiveInt = Field(
+        default=4 * 1024**3, description="Larger files fail as too_large."
+    )
+    max_source_pixels: PositiveInt = Field(
+        default=300_000_000, description="Images that claim more pixels fail as too_large."
+    )
+    timeout_s: PositiveFloat = Field(default=300.0, description="Decode time of one item.")
+    video: VideoSampling = VideoSampling()
+
+
+class FailureSpec(_Section):
+    """How much may fail."""
+
+    budget: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.1,
+        description="Past this many failed items (a whole number) or this fraction of all "
+        "(with a point: 0.1) the job stops with exit code 1.",
+    )
+    min_sample: PositiveInt = Field(
+        default=50, description="A fraction is judged only after this many items."
+    )
+    attempts: Annotated[int, Field(ge=1, le=10)] = Field(
+        default=3, description="Runs that try an item whose failure may pass."
+    )
+
+
+class ResourceSpec(_Section):
+    """What of the machine or cluster is used."""
+
+    ray_address: str | None = Field(
+        default=None,
+        description="Address of a Ray cluster, or auto; none starts Ray on this machine.",
+    )
+    decode_workers: PositiveInt | None = Field(
+        default=None, description="Decode processes, one CPU each; by default all free CPUs."
+    )
+    engine_replicas: PositiveInt = 1
+    gpus_per_replica: NonNegativeInt | None = Field(
+        default=None,
+        description="GPUs an engine runs on (tensor parallel); by default 1 where the "
+        "cluster has GPUs, else 0.",
+    )
+    cpus_per_replica: PositiveFloat = 1.0
+    requests_in_flight: PositiveInt = Field(
+        default=64, description="Items that each engine holds at once."
+    )
+    object_store_gib: PositiveFloat | None = None
+
+
+class OutputSpec(_Section):
+    """Where the tables go."""
+
+    uri: str
+    commit_every_s: PositiveFloat = 60.0
+    commit_every_rows: PositiveInt = 20_000
+
+    @field_validator("uri")
+    @classmethod
+    def _uri_is_known(cls, value: str) -> str:
+        return check_uri(value)
+
+
+class JobSpec(_Section):
+    """A whole job, as read from a job file.
+
+    The shortest one that works::
+
+        input: s3://shop/photos/
+        model: openbmb/MiniCPM-V-2_6
+        tasks: [caption]
+        output: s3://shop/annotations/
+    """
+
+    name: str = Field(default="job", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    input: InputSpec
+    storage: StorageSpec = StorageSpec()
+    model: ModelSpec = ModelSpec()
+    tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
+    media: MediaSpec = MediaSpec()
+    output: OutputSpec
+    failures: FailureSpec = FailureSpec()
+    resources: ResourceSpec = ResourceSpec()
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _input_shorthand(cls, value: Any) -> Any:
+        return {"uris": value} if isinstance(value, str | list | tuple) else value
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _model_shorthand(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+    @field_validator("output", mode="before")
+    @classmethod
+    def _output_shorthand(cls, value: Any) -> Any:
+        return {"uri": value} if isinstance(value, str) else value
+
+    @field_validator("tasks")
+    @classmethod
+    def _names_differ(cls, value: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:
+        names = [spec.name for spec in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"expected a different name for each task; {', '.join(twice)} is used twice "
+                "(give one a `name:`)"
+            )
+        return value
+
+
+def join_uri(base: str, *parts: str) -> str:
+    """Join a URI or local path with further parts by single slashes."""
+    if "://" in base:
+        return "/".join([base.rstrip("/"), *(part.strip("/") for part in parts)])
+    return str(PurePosixPath(base, *parts))

@@ -1,0 +1,81 @@
+"""Media before and after decoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+)
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".avi"})
+
+
+class MediaKind(StrEnum):
+    """What an item is made of; decides which tasks it can be given."""
+
+    IMAGE = "image"
+    IMAGES = "images"
+    VIDEO = "video"
+
+
+def kind_from_name(name: str) -> MediaKind | None:
+    """Guess a file's kind from its suffix; None if it is no image or video we take.
+
+    The guess is confirmed from the content at decode.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return MediaKind.IMAGE
+    if suffix in VIDEO_SUFFIXES:
+        return MediaKind.VIDEO
+    return None
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The decoded pixels of one item, in one contiguous buffer.
+
+    Frame ``i`` is RGB, 8 bits a channel, row by row; its ``height * width * 3`` bytes
+    follow those of frame ``i - 1`` without a gap. The buffer may be any object with the
+    buffer protocol (bytes, bytearray, a view into Ray's object store).
+
+    Attributes:
+        kind: image (one frame), images (one frame an image) or video.
+        pixels: The buffer, of ``sum(height * width * 3)`` bytes.
+        shapes: (height, width) of each frame, in pixels.
+        pts_s: For video, the presentation time of each frame in seconds from the
+            start of the stream; empty otherwise.
+        source_width: Width of the first medium as shown (orientation applied), pixels.
+        source_height: Height likewise.
+        duration_s: For video, its duration in seconds.
+        source_format: Container or image format, in lower case (``jpeg``, ``mp4``).
+    """
+
+    kind: MediaKind
+    pixels: bytes | bytearray | memoryview
+    shapes: tuple[tuple[int, int], ...]
+    pts_s: tuple[float, ...] = ()
+    source_width: int = 0
+    source_height: int = 0
+    duration_s: float | None = None
+    source_format: str = ""
+
+    def __post_init__(self) -> None:
+        expected = sum(height * width * 3 for height, width in self.shapes)
+        held = memoryview(self.pixels).nbytes
+        if held != expected:
+            raise ValueError(
+                f"pixels hold {held} bytes but shapes {self.shapes} need {expected}"
+            )
+        if self.kind is MediaKind.VIDEO and len(self.pts_s) != len(self.shapes):
+            raise ValueError(f"{len(self.pts_s)} pts for {len(self.shapes)} frames")
+
+    def offsets(self) -> list[int]:
+        """Byte offset of each frame in ``pixels``."""
+        starts, position = [], 0
+        for height, width in self.shapes:
+            starts.append(position)
+            position += height * width * 3
+        return starts

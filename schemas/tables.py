@@ -1,0 +1,86 @@
+"""The output tables: explicit, versioned Arrow schemas.
+
+Types are never inferred from data. A change to any schema here raises
+`SCHEMA_VERSION`; a golden test pins them.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+KEY_FIELDS = [
+    pa.field("item_id", pa.string(), nullable=False),
+    pa.field("task", pa.string(), nullable=False),
+]
+
+PROVENANCE_FIELDS = [
+    pa.field("uris", pa.list_(pa.string()), nullable=False),
+    pa.field("item_version", pa.string(), nullable=False),
+    pa.field("fingerprint", pa.string(), nullable=False),
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("model_revision", pa.string()),
+    pa.field("run_id", pa.string(), nullable=False),
+    pa.field("created_at", TIMESTAMP, nullable=False),
+    pa.field("source_width", pa.int32()),
+    pa.field("source_height", pa.int32()),
+    pa.field("frame_pts", pa.list_(pa.float64())),
+    pa.field("image_tokens", pa.int32(), nullable=False),
+    pa.field("prompt_tokens", pa.int32(), nullable=False),
+    pa.field("output_tokens", pa.int32(), nullable=False),
+    pa.field("finish_reason", pa.string(), nullable=False),
+    pa.field("attempt", pa.int32(), nullable=False),
+]
+
+
+def result_schema(answer_fields: list[pa.Field]) -> pa.Schema:
+    """The schema of a result table: key, the task's own columns, provenance."""
+    return pa.schema([*KEY_FIELDS, *answer_fields, *PROVENANCE_FIELDS])
+
+
+FAILURES_TABLE = "failures"
+FAILURES_SCHEMA = pa.schema(
+    [
+        *KEY_FIELDS,
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("uris", pa.list_(pa.string()), nullable=False),
+        pa.field("item_version", pa.string(), nullable=False),
+        pa.field("fingerprint", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("retryable", pa.bool_(), nullable=False),
+        pa.field("raw_text", pa.string()),
+        pa.field("attempts", pa.int32(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("failed_at", TIMESTAMP, nullable=False),
+    ]
+)
+
+RUNS_TABLE = "runs"
+RUNS_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("job", pa.string(), nullable=False),
+        pa.field("spec", pa.string(), nullable=False),
+        pa.field("schema_version", pa.int32(), nullable=False),
+        pa.field("tagline_version", pa.string(), nullable=False),
+        pa.field("started_at", TIMESTAMP, nullable=False),
+        pa.field("finished_at", TIMESTAMP, nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),
+        pa.field("items_listed", pa.int64(), nullable=False),
+        pa.field("items_current", pa.int64(), nullable=False),
+        pa.field("items_planned", pa.int64(), nullable=False),
+        pa.field("items_done", pa.int64(), nullable=False),
+        pa.field("items_failed", pa.int64(), nullable=False),
+        pa.field("rows_written", pa.int64(), nullable=False),
+        pa.field("image_tokens", pa.int64(), nullable=False),
+        pa.field("prompt_tokens", pa.int64(), nullable=False),
+        pa.field("output_tokens", pa.int64(), nullable=False),
+        pa.field("engine_start_s", pa.float64(), nullable=False),
+        pa.field("annotate_s", pa.float64(), nullable=False),
+    ]
+)
