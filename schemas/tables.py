@@ -6,6 +6,8 @@ Types are never inferred from data. A change to any schema here raises
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 SCHEMA_VERSION = 1
@@ -36,7 +38,7 @@ PROVENANCE_FIELDS = [
 ]
 
 
-def result_schema(answer_fields: list[pa.Field]) -> pa.Schema:
+def result_schema(answer_fields: Iterable[pa.Field]) -> pa.Schema:
     """The schema of a result table: key, the task's own columns, provenance."""
     return pa.schema([*KEY_FIELDS, *answer_fields, *PROVENANCE_FIELDS])
 
