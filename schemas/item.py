@@ -41,6 +41,7 @@ PENDING_TASK_TYPE = pa.struct(
         pa.field("fingerprint", pa.string(), nullable=False),
         pa.field("replaces", pa.bool_(), nullable=False),
         pa.field("attempt", pa.int32(), nullable=False),
+        pa.field("failed_before", pa.bool_(), nullable=False),
     ]
 )
 
@@ -79,6 +80,7 @@ ANNOTATED_SCHEMA = pa.schema(
         pa.field("fingerprint", pa.string(), nullable=False),
         pa.field("replaces", pa.bool_(), nullable=False),
         pa.field("attempt", pa.int32(), nullable=False),
+        pa.field("failed_before", pa.bool_(), nullable=False),
         # The task's answer columns as one JSON object; null if it failed.
         pa.field("answer", pa.string()),
         pa.field("failure", FAILURE_TYPE),
@@ -118,12 +120,14 @@ class PendingTask:
         fingerprint: What the new row will carry.
         replaces: Whether the output holds an older row of this item and task.
         attempt: 1 for the first run that tries, then counting up.
+        failed_before: Whether the output holds a failure row of this item and task.
     """
 
     name: str
     fingerprint: str
     replaces: bool = False
     attempt: int = 1
+    failed_before: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,108 @@
+"""Start Ray here, or join a cluster, with nothing phoning home."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+import operators
+import pipeline
+import schemas
+from schemas.failure import ClusterError
+from schemas.job import ResourceSpec
+
+SHIPPED_PACKAGES = (schemas, operators, pipeline)
+"""What bare workers need of Tagline; sent to them by Ray."""
+
+# A task given less than one CPU may share a core; a local Ray needs a few "CPUs" to hold
+# one worker of each stage even on a one-core machine.
+FEWEST_LOCAL_CPUS = 4
+
+QUIET_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_DO_NOT_TRACK": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+@dataclass(frozen=True)
+class ClusterSize:
+    """What the cluster offers, in Ray's units, and whether it is ours to leave."""
+
+    cpus: float
+    gpus: float
+    started_here: bool
+
+
+def connect(resources: ResourceSpec) -> ClusterSize:
+    """Start or join Ray; a Ray that this process already uses is used and left running.
+
+    Usage reports stay off unless the user's own environment switches them on.
+
+    Raises:
+        ClusterError: If Ray cannot be started or reached.
+    """
+    for name, value in QUIET_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    started_here = not ray.is_initialized()
+    if started_here:
+        _init(resources)
+    total = ray.cluster_resources()
+    return ClusterSize(
+        cpus=total.get("CPU", 0.0),
+        gpus=total.get("GPU", 0.0),
+        started_here=started_here,
+    )
+
+
+def _init(resources: ResourceSpec) -> None:
+    arguments: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.WARNING,
+        "configure_logging": True,
+        "runtime_env": _runtime_env(ship=resources.ray_address is not None),
+    }
+    if resources.ray_address is not None:
+        arguments["address"] = resources.ray_address
+    else:
+        arguments |= {
+            "address": "local",
+            "include_dashboard": False,
+            "num_cpus": max(FEWEST_LOCAL_CPUS, os.cpu_count() or 1),
+        }
+        if resources.object_store_gib is not None:
+            arguments["object_store_memory"] = int(resources.object_store_gib * 1024**3)
+    try:
+        ray.init(**arguments)
+    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+        where = resources.ray_address or "this machine"
+        raise ClusterError(
+            f"cannot start Ray on {where}: {error}; check resources.ray_address, and that "
+            "/dev/shm and the temporary folder have room"
+        ) from error
+
+
+def _runtime_env(*, ship: bool) -> dict[str, Any]:
+    environment = {name: os.environ[name] for name in QUIET_ENVIRONMENT}
+    runtime_env: dict[str, Any] = {"env_vars": environment}
+    if ship:
+        runtime_env["py_modules"] = [str(_folder(package)) for package in SHIPPED_PACKAGES]
+    return runtime_env
+
+
+def _folder(package: Any) -> Path:
+    return Path(package.__file__).resolve().parent
+
+
+def disconnect(cluster: ClusterSize) -> None:
+    """Leave the cluster if `connect` joined or started it; a local Ray stops with that."""
+    if cluster.started_here and ray.is_initialized():
+        ray.shutdown()

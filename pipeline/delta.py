@@ -1,0 +1,88 @@
+"""How Delta tables on any store are reached, opened and cleaned."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from schemas.failure import StorageError, UsageError
+from schemas.job import StorageSpec
+
+UNSAFE_RENAME = "AWS_S3_ALLOW_UNSAFE_RENAME"
+
+
+def refuse_unsafe_environment(environ: Mapping[str, str] = os.environ) -> None:
+    """Raise `UsageError` if the environment makes commits overwrite each other."""
+    if environ.get(UNSAFE_RENAME, "").lower() in ("1", "true"):
+        raise UsageError(
+            f"{UNSAFE_RENAME} is set: with it two commits at once lose rows silently; "
+            "unset it and run again"
+        )
+
+
+def storage_options(uri: str, storage: StorageSpec) -> dict[str, str]:
+    """What deltalake needs to reach a URI; empty for local paths.
+
+    Credentials are looked up anew at each call by the standard AWS chain, since those of
+    an instance role run out during a long job.
+    """
+    if not uri.startswith("s3://"):
+        return {}
+    import boto3
+
+    session = boto3.Session()
+    options = {"conditional_put": "etag", "timeout": "60s"}
+    region = storage.region or session.region_name or "us-east-1"
+    options["region"] = region
+    if storage.endpoint_url:
+        options["endpoint"] = storage.endpoint_url
+        options["allow_http"] = str(storage.endpoint_url.startswith("http://")).lower()
+    if storage.endpoint_url or storage.path_style:
+        options["virtual_hosted_style_request"] = "false"
+    credentials = session.get_credentials()
+    if credentials is not None:
+        frozen = credentials.get_frozen_credentials()
+        options["access_key_id"] = frozen.access_key
+        options["secret_access_key"] = frozen.secret_key
+        if frozen.token:
+            options["session_token"] = frozen.token
+    return {f"aws_{name}" if name not in _PLAIN else name: v for name, v in options.items()}
+
+
+_PLAIN = frozenset({"timeout", "allow_http"})
+
+
+def open_table(uri: str, storage: StorageSpec) -> DeltaTable | None:
+    """Open a table as it is now; None if there is none.
+
+    Raises:
+        StorageError: If the store cannot be read.
+    """
+    try:
+        return DeltaTable(uri, storage_options=storage_options(uri, storage))
+    except TableNotFoundError:
+        return None
+    except (DeltaError, OSError) as error:
+        raise StorageError(f"cannot read the table {uri}: {error}") from error
+
+
+def vacuum(uri: str, storage: StorageSpec) -> list[str]:
+    """Delete the files that no current row lives in; returns their names."""
+    table = open_table(uri, storage)
+    if table is None:
+        return []
+    return table.vacuum(
+        retention_hours=int(timedelta(0).total_seconds()),
+        enforce_retention_duration=False,
+        dry_run=False,
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, or its type if it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,120 @@
+"""From the job's model section to a family, a geometry, an engine and fingerprints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from operators.base import EngineSpec
+from operators.models.base import Geometry, ModelFamily
+from operators.models.checkpoint import find_checkpoint, read_config, read_geometry
+from operators.models.identity import checkpoint_digest
+from operators.models.registry import detect_family
+from operators.models.registry import family as family_of
+from operators.tasks.registry import bind_task
+from pipeline.plan import OwedTask
+from schemas.failure import UsageError
+from schemas.fingerprint import DECODE_VERSION, fingerprint
+from schemas.job import JobSpec
+from schemas.media import MediaKind
+
+# Engine arguments that change answers; the others (memory, parallelism) do not.
+ANSWER_CHANGING_ARGS = ("hf_overrides", "mm_processor_kwargs", "max_model_len")
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """The job's model, found on disk.
+
+    Attributes:
+        family: How it is asked.
+        geometry: What an image costs.
+        folder: Where its checkpoint lies.
+        name: As in the rows: the hub id, or the folder's name.
+        identity: What of it changes answers.
+        max_image_pixels: Images are shrunk to this on the decode workers.
+        max_frame_pixels: Frames of videos likewise.
+    """
+
+    family: ModelFamily
+    geometry: Geometry
+    folder: Path
+    name: str
+    identity: dict[str, Any]
+    max_image_pixels: int
+    max_frame_pixels: int
+
+
+def resolve_model(job: JobSpec) -> ResolvedModel:
+    """Find the job's checkpoint and read what must be known of it.
+
+    Raises:
+        UsageError: If it is not there, of no known family, or cannot do the job's tasks.
+    """
+    spec = job.model
+    folder = find_checkpoint(spec.path, spec.revision, download=spec.download)
+    family = family_of(spec.family) if spec.family else detect_family(read_config(folder))
+    geometry = read_geometry(folder)
+    _check_tasks(job, family)
+    return ResolvedModel(
+        family=family,
+        geometry=geometry,
+        folder=folder,
+        name=folder.name if Path(spec.path).is_dir() else spec.path,
+        identity={
+            "family": family.id,
+            "checkpoint": checkpoint_digest(folder),
+            "dtype": spec.dtype,
+            "quantization": spec.quantization,
+            "seed": spec.seed,
+            "max_model_len": spec.max_model_len,
+            "engine_args": {
+                name: spec.engine_args[name]
+                for name in ANSWER_CHANGING_ARGS
+                if name in spec.engine_args
+            },
+        },
+        max_image_pixels=job.media.max_pixels or geometry.max_image_pixels,
+        max_frame_pixels=job.media.max_frame_pixels or geometry.max_frame_pixels,
+    )
+
+
+def _check_tasks(job: JobSpec, family: ModelFamily) -> None:
+    for spec in job.tasks:
+        takes = bind_task(spec).task.takes
+        if not takes & family.takes:
+            raise UsageError(
+                f"task {spec.name!r} needs {' or '.join(sorted(takes))}, which "
+                f"{family.id} does not take; see `tagline models`"
+            )
+
+
+def owed_tasks(job: JobSpec, model: ResolvedModel) -> list[OwedTask]:
+    """Bind the job's tasks and compute what makes their rows current."""
+    owed = []
+    for spec in job.tasks:
+        bound = bind_task(spec)
+        prints = {
+            str(kind): fingerprint(
+                {
+                    "model": model.identity,
+                    "media": media_policy(job, model, kind),
+                    **bound.fingerprint_parts(),
+                }
+            )
+            for kind in sorted(bound.task.takes & model.family.takes)
+        }
+        owed.append(OwedTask(bound, prints))
+    return owed
+
+
+def media_policy(job: JobSpec, model: ResolvedModel, kind: MediaKind) -> dict[str, Any]:
+    """What of decoding changes the pixels that the model sees of one kind of item."""
+    if kind is MediaKind.VIDEO:
+        return {
+            "decode": DECODE_VERSION,
+            "max_frame_pixels": model.max_frame_pixels,
+            "sampling": job.media.video.model_dump(mode="json"),
+        }
+    return {"decode": DECODE_VERSION, "max_pixels": model.max_image_pixels}

@@ -1,0 +1,208 @@
+"""An output table and its commits.
+
+A commit is applied exactly once: it carries the run's id and a counter as a Delta
+application transaction, so that a commit whose acknowledgement got lost is recognised
+when it is tried again. Data files are written by ourselves and not by the log's library:
+its rewritten files have other Parquet types than its new ones, which plain Parquet
+readers of the folder refuse.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+
+from operators.storage import open_store
+from pipeline.datafile import removal_of, write_data_file
+from pipeline.delta import first_line, open_table, storage_options
+from schemas.failure import StorageError, UsageError
+from schemas.job import StorageSpec, join_uri
+
+FIRST_BACKOFF_S = 0.2
+LONGEST_BACKOFF_S = 10.0
+MAX_DATA_FILE_BYTES = 8 * 1024**3
+
+
+class OutputTable:
+    """One table of the output, written by one run.
+
+    Args:
+        uri: Where the table is.
+        schema: Its Arrow schema.
+        storage: How its store is reached.
+        run_id: Marks the commits of this run.
+    """
+
+    def __init__(self, uri: str, schema: pa.Schema, storage: StorageSpec, run_id: str) -> None:
+        self.uri = uri
+        self.schema = schema
+        self._storage = storage
+        self._store = open_store(uri, storage)
+        self._run_id = run_id
+        self._commits = 0
+
+    def ensure(self) -> None:
+        """Create the table if it is absent; check that an existing one has our schema.
+
+        Raises:
+            UsageError: If the output cannot be written, or holds something else.
+        """
+        try:
+            existing = open_table(self.uri, self._storage)
+        except StorageError as error:
+            raise UsageError(f"the output cannot be used: {error}") from error
+        if existing is None:
+            self._create()
+        elif existing.schema() != Schema.from_arrow(self.schema):
+            raise UsageError(
+                f"the table {self.uri} has columns that this version of Tagline does not "
+                "write; give the job another output"
+            )
+
+    def _create(self) -> None:
+        try:
+            DeltaTable.create(
+                self.uri,
+                schema=Schema.from_arrow(self.schema),
+                mode="ignore",
+                storage_options=storage_options(self.uri, self._storage) or None,
+            )
+        except (DeltaError, OSError) as error:
+            raise UsageError(
+                f"the output {self.uri} cannot be written: {first_line(error)}; check that "
+                "it exists and that you may write there"
+            ) from error
+
+    def append(self, rows: pa.Table) -> None:
+        """Commit rows whose keys the table does not hold. Raises `StorageError`."""
+        self._commit(rows, None)
+
+    def upsert(self, rows: pa.Table) -> None:
+        """Commit rows; those whose key the table holds replace it in the same commit.
+
+        Raises:
+            StorageError: If the store stayed unusable.
+        """
+        self._commit(rows, _keys(rows))
+
+    def remove(self, keys: pa.Table) -> None:
+        """Commit the removal of rows by key; keys that are not there are ignored.
+
+        Args:
+            keys: Columns ``item_id`` and ``task``.
+
+        Raises:
+            StorageError: If the store stayed unusable.
+        """
+        self._commit(None, _keys(keys))
+
+    def _commit(self, rows: pa.Table | None, gone: pa.Array | None) -> None:
+        """Apply one commit exactly once, retrying until the storage timeout.
+
+        Args:
+            rows: To be added.
+            gone: Keys of rows to be taken out.
+
+        Raises:
+            StorageError: If the store stayed unusable for `StorageSpec.timeout_s`.
+        """
+        self._commits += 1
+        deadline = time.monotonic() + self._storage.timeout_s
+        backoff = FIRST_BACKOFF_S
+        while True:
+            try:
+                self._try_commit(rows, gone)
+                return
+            except (DeltaError, OSError) as error:
+                if self._was_applied():
+                    return
+                if time.monotonic() + backoff > deadline:
+                    raise StorageError(
+                        f"cannot commit to {self.uri}: {first_line(error)}; what was "
+                        "committed before is kept, run the same job again to go on"
+                    ) from error
+            time.sleep(random.uniform(backoff / 2, backoff))
+            backoff = min(backoff * 2, LONGEST_BACKOFF_S)
+
+    def _try_commit(self, rows: pa.Table | None, gone: pa.Array | None) -> None:
+        table = DeltaTable(
+            self.uri, storage_options=storage_options(self.uri, self._storage) or None
+        )
+        actions: list[AddAction | RemoveAction] = []
+        if gone is not None:
+            for file in self._files_with(table, gone):
+                actions.append(removal_of(file.path, file.size))
+                if file.rows_left.num_rows:
+                    actions.append(self._write(file.rows_left))
+        if rows is not None and rows.num_rows:
+            actions.append(self._write(rows))
+        if not actions:
+            return
+        table.create_write_transaction(
+            actions,
+            mode="append",
+            schema=Schema.from_arrow(self.schema),
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(self._run_id, self._commits)]
+            ),
+        )
+
+    def _write(self, rows: pa.Table) -> AddAction:
+        label = f"{self._run_id}-{self._commits:05d}"
+        return write_data_file(self._store, self.uri, rows.cast(self.schema), label)
+
+    def _files_with(self, table: DeltaTable, keys: pa.Array) -> Iterator[_TouchedFile]:
+        """Files that hold one of the keys, one at a time, with the rows that stay."""
+        sizes = {row["path"]: row["size_bytes"] for row in _live_files(table, keys)}
+        for path, size in sizes.items():
+            uri = join_uri(self.uri, path)
+            data = self._store.get(uri, max_bytes=MAX_DATA_FILE_BYTES)
+            rows = pq.read_table(pa.BufferReader(data), schema=self.schema)
+            stays = pc.invert(pc.is_in(_keys(rows), value_set=keys))
+            left = rows.filter(stays)
+            if left.num_rows < rows.num_rows:
+                yield _TouchedFile(path, size, left)
+
+    def _was_applied(self) -> bool:
+        try:
+            table = open_table(self.uri, self._storage)
+        except StorageError:
+            return False
+        return table is not None and table.transaction_version(self._run_id) == self._commits
+
+
+@dataclass(frozen=True)
+class _TouchedFile:
+    path: str
+    size: int
+    rows_left: pa.Table
+
+
+def _keys(rows: pa.Table) -> pa.Array:
+    """One string a row that stands for its key; no id holds a NUL."""
+    return pc.binary_join_element_wise(
+        rows.column("item_id"), rows.column("task"), "\0"
+    ).combine_chunks()
+
+
+def _live_files(table: DeltaTable, keys: pa.Array) -> list[dict]:
+    """Path and size of the files whose bounds of ``item_id`` admit one of the keys."""
+    files = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    ids = sorted({key.split("\0")[0] for key in keys.to_pylist()})
+    return [file for file in files if _admits(file, ids)]
+
+
+def _admits(file: dict, ids: list[str]) -> bool:
+    low, high = file.get("min.item_id"), file.get("max.item_id")
+    if low is None or high is None:
+        return True
+    return any(low <= item_id <= high for item_id in ids)

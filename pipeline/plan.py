@@ -1,0 +1,285 @@
+"""Find out what a run owes: what is listed, less what the output already holds.
+
+The listing is streamed into Parquet, joined with the output's tables by DuckDB (which
+spills to disk), and the items that are owed something are written as Parquet parts
+beside the output, from where every worker can read them.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from operators.sources.listing import ListedItem
+from operators.storage import open_store
+from operators.tasks.registry import BoundTask
+from pipeline.delta import open_table
+from schemas.item import MEDIUM_TYPE, PLAN_SCHEMA
+from schemas.job import StorageSpec, join_uri
+from schemas.tables import FAILURES_TABLE
+
+ROWS_PER_PART = 4096
+LISTING_ROWS_PER_GROUP = 20_000
+MEMORY_LIMIT = "1GB"
+
+LISTING_SCHEMA = pa.schema(
+    [
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("item_version", pa.string(), nullable=False),
+        pa.field("media", pa.list_(MEDIUM_TYPE), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class OwedTask:
+    """A task of the job with what makes its rows current."""
+
+    bound: BoundTask
+    fingerprints: dict[str, str]
+    """By kind of item, for every kind that the task takes."""
+
+
+@dataclass
+class PlanCounts:
+    """How the listed items divide.
+
+    ``listed`` is the sum of ``planned``, ``current``, ``gave_up`` and ``without_task``.
+
+    Attributes:
+        listed: Items found.
+        current: All tasks done for this version of the item.
+        gave_up: Not done, but every task still missing failed for good before.
+        without_task: No task of the job takes this kind of item.
+        planned: Items that this run works on.
+    """
+
+    listed: int = 0
+    current: int = 0
+    gave_up: int = 0
+    without_task: int = 0
+    planned: int = 0
+
+
+@dataclass
+class Plan:
+    """What a run will do.
+
+    Attributes:
+        counts: How many items there are of each sort.
+        parts: URIs of the Parquet parts, each of `PLAN_SCHEMA`.
+        resolved: Keys of failure rows whose item has its result by now.
+    """
+
+    counts: PlanCounts
+    parts: list[str] = field(default_factory=list)
+    resolved: pa.Table | None = None
+
+
+def make_plan(
+    listing: Iterable[ListedItem],
+    tasks: Sequence[OwedTask],
+    output: str,
+    storage: StorageSpec,
+    *,
+    run_id: str,
+    attempts: int,
+) -> Plan:
+    """List, join and write the plan.
+
+    Args:
+        listing: The items, streamed.
+        tasks: What each item is owed.
+        output: Root of the output.
+        storage: How stores are reached.
+        run_id: Names the plan's folder.
+        attempts: Runs that may try an item whose failure may pass.
+
+    Returns:
+        The plan; its parts are at ``<output>/_tagline/plans/<run_id>/``.
+    """
+    with tempfile.TemporaryDirectory(prefix="tagline-plan-") as scratch:
+        listed = Path(scratch) / "listing.parquet"
+        _write_listing(listing, listed)
+        with duckdb.connect() as database:
+            _prepare(database, scratch, listed)
+            for index, owed in enumerate(tasks):
+                _load_state(database, index, owed, output, storage)
+            database.execute(_join_sql(tasks, attempts))
+            plan = Plan(_counts(database))
+            folder = plan_folder(output, run_id)
+            plan.parts.extend(_write_parts(database, folder, storage))
+            plan.resolved = database.sql(_resolved_sql(tasks)).to_arrow_table()
+    return plan
+
+
+def plan_folder(output: str, run_id: str) -> str:
+    """Where the parts of a run's plan are."""
+    return join_uri(output, "_tagline", "plans", run_id)
+
+
+def remove_plan(plan: Plan, storage: StorageSpec) -> None:
+    """Delete the plan's parts; the output keeps no trace of them."""
+    for part in plan.parts:
+        open_store(part, storage).delete(part)
+
+
+def _write_listing(listing: Iterable[ListedItem], path: Path) -> None:
+    with pq.ParquetWriter(path, LISTING_SCHEMA, compression="zstd") as writer:
+        for rows in _chunks(listing, LISTING_ROWS_PER_GROUP):
+            columns = {
+                "item_id": [item.item_id for item in rows],
+                "kind": [str(item.kind) for item in rows],
+                "item_version": [item.item_version for item in rows],
+                "media": [[vars(medium) for medium in item.media] for item in rows],
+            }
+            writer.write_table(pa.table(columns, schema=LISTING_SCHEMA))
+
+
+def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    chunk: list[Any] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _prepare(database: duckdb.DuckDBPyConnection, scratch: str, listed: Path) -> None:
+    database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    database.execute(f"SET temp_directory = {_quoted(scratch)}")
+    database.execute("SET enable_progress_bar = false")
+    database.execute(
+        f"CREATE VIEW listing AS SELECT * FROM read_parquet({_quoted(str(listed))})"
+    )
+
+
+_NO_RESULTS = pa.table(
+    {name: pa.array([], pa.string()) for name in ("item_id", "item_version", "fingerprint")}
+)
+_NO_FAILURES = _NO_RESULTS.append_column("retryable", pa.array([], pa.bool_())).append_column(
+    "attempts", pa.array([], pa.int32())
+)
+
+
+def _load_state(
+    database: duckdb.DuckDBPyConnection,
+    index: int,
+    owed: OwedTask,
+    output: str,
+    storage: StorageSpec,
+) -> None:
+    """Register what the output holds of one task as ``result_i`` and ``failure_i``."""
+    name = owed.bound.name
+    for view, table, empty in (
+        (f"result_{index}", owed.bound.task.table, _NO_RESULTS),
+        (f"failure_{index}", FAILURES_TABLE, _NO_FAILURES),
+    ):
+        existing = open_table(join_uri(output, table), storage)
+        if existing is None:
+            database.register(view, empty)
+            continue
+        rows = existing.to_pyarrow_dataset().scanner(
+            columns=empty.column_names, filter=pads.field("task") == name
+        )
+        # A scanner can be read once; the state of a task is joined twice.
+        database.register("scan", rows)
+        database.execute(f"CREATE TEMP TABLE {view} AS SELECT * FROM scan")
+        database.unregister("scan")
+
+
+def _join_sql(tasks: Sequence[OwedTask], attempts: int) -> str:
+    """One row an item: what it is owed, and how the rest of its tasks stands."""
+    selects, joins = [], []
+    for index, owed in enumerate(tasks):
+        r, f = f"r{index}", f"f{index}"
+        takes = " ".join(
+            f"WHEN {_quoted(kind)} THEN {_quoted(print_)}"
+            for kind, print_ in owed.fingerprints.items()
+        )
+        fingerprint = f"(CASE l.kind {takes} END)"
+        same_failure = (
+            f"({f}.item_version = l.item_version AND {f}.fingerprint = {fingerprint})"
+        )
+        selects.append(
+            f"""CASE
+              WHEN {fingerprint} IS NULL THEN {{'state': 'other', 'task': NULL}}
+              WHEN {r}.item_version = l.item_version AND {r}.fingerprint = {fingerprint}
+                THEN {{'state': 'current', 'task': NULL}}
+              WHEN {same_failure} AND (NOT {f}.retryable OR {f}.attempts >= {attempts})
+                THEN {{'state': 'gave_up', 'task': NULL}}
+              ELSE {{'state': 'owed', 'task': {{
+                'name': {_quoted(owed.bound.name)},
+                'fingerprint': {fingerprint},
+                'replaces': {r}.item_id IS NOT NULL,
+                'attempt': CASE WHEN {same_failure} THEN {f}.attempts + 1 ELSE 1 END,
+                'failed_before': {f}.item_id IS NOT NULL}}}}
+            END"""
+        )
+        joins.append(f"LEFT JOIN result_{index} {r} ON {r}.item_id = l.item_id")
+        joins.append(f"LEFT JOIN failure_{index} {f} ON {f}.item_id = l.item_id")
+    return f"""CREATE TEMP TABLE joined AS
+      SELECT l.*, [{", ".join(selects)}] AS states FROM listing l {" ".join(joins)}"""
+
+
+def _counts(database: duckdb.DuckDBPyConnection) -> PlanCounts:
+    [row] = database.execute(
+        """SELECT count(*),
+             count(*) FILTER (list_contains(state, 'owed')),
+             count(*) FILTER (NOT list_contains(state, 'owed')
+                              AND list_contains(state, 'gave_up')),
+             count(*) FILTER (NOT list_contains(state, 'owed')
+                              AND NOT list_contains(state, 'gave_up')
+                              AND list_contains(state, 'current'))
+           FROM (SELECT list_transform(states, lambda s: s.state) AS state FROM joined)"""
+    ).fetchall()
+    listed, planned, gave_up, current = row
+    return PlanCounts(listed, current, gave_up, listed - planned - gave_up - current, planned)
+
+
+def _write_parts(
+    database: duckdb.DuckDBPyConnection, folder: str, storage: StorageSpec
+) -> Iterator[str]:
+    reader = database.sql(
+        """SELECT item_id, kind, item_version, media, tasks FROM (
+             SELECT *, list_transform(list_filter(states, lambda s: s.state = 'owed'),
+                                      lambda s: s.task) AS tasks FROM joined)
+           WHERE len(tasks) > 0"""
+    ).to_arrow_reader(ROWS_PER_PART)
+    for number, batch in enumerate(reader):
+        uri = join_uri(folder, f"part-{number:06d}.parquet")
+        buffer = io.BytesIO()
+        pq.write_table(_as_plan(pa.Table.from_batches([batch])), buffer, compression="zstd")
+        open_store(uri, storage).put(uri, buffer.getvalue())
+        yield uri
+
+
+def _as_plan(table: pa.Table) -> pa.Table:
+    """DuckDB drops nullability; rebuild the rows under the plan's own schema."""
+    return pa.Table.from_pylist(table.to_pylist(), schema=PLAN_SCHEMA)
+
+
+def _resolved_sql(tasks: Sequence[OwedTask]) -> str:
+    """Failure rows left by a crash between the two commits of a result."""
+    return " UNION ALL ".join(
+        f"""SELECT f.item_id, {_quoted(owed.bound.name)} AS task
+            FROM failure_{index} f JOIN result_{index} r USING (item_id)
+            WHERE r.item_version = f.item_version AND r.fingerprint = f.fingerprint"""
+        for index, owed in enumerate(tasks)
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + str(text).replace("'", "''") + "'"

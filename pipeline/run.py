@@ -1,0 +1,252 @@
+"""Run a job from listing to last commit."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from ray.exceptions import RayError
+
+from operators.annotate import AnnotateOperator
+from operators.base import EngineSpec
+from operators.decode import DecodeOperator
+from operators.sources.listing import Listing
+from pipeline.board import start_board
+from pipeline.cluster import connect, disconnect
+from pipeline.commit import ResultSink, RowOrigin
+from pipeline.delta import refuse_unsafe_environment
+from pipeline.graph import Layout, annotated_tables, configure_ray_data, lay_out
+from pipeline.model import ResolvedModel, engine_spec, owed_tasks, resolve_model
+from pipeline.plan import Plan, make_plan, remove_plan
+from pipeline.polling import Polled
+from pipeline.progress import Progress
+from pipeline.report import Observer, RunReport, StopSignal
+from pipeline.runs import append_run
+from schemas.failure import ClusterError, EngineError, TaglineError
+from schemas.job import JobSpec
+
+logger = logging.getLogger(__name__)
+
+Outcome = Literal["done", "nothing_to_do", "over_budget", "interrupted"]
+
+
+@dataclass
+class ItemCounts:
+    """Items that came out of the graph, whole or failed."""
+
+    done: int = 0
+    failed: int = 0
+
+    def add(self, annotated: pa.Table) -> None:
+        """Count the items of a table in which an item's rows stand together."""
+        failed = annotated.filter(pc.is_valid(annotated.column("failure")))
+        all_items = pc.count_distinct(annotated.column("item_id")).as_py()
+        self.failed += (failed_here := pc.count_distinct(failed.column("item_id")).as_py())
+        self.done += all_items - failed_here
+
+
+@dataclass
+class _Run:
+    """What one run carries from step to step."""
+
+    job: JobSpec
+    observer: Observer
+    stop: StopSignal
+    engine: EngineSpec | None
+    run_id: str
+    log_path: str
+    started_at: datetime
+    items: ItemCounts = field(default_factory=ItemCounts)
+    engine_start_s: float = 0.0
+    annotate_s: float = 0.0
+
+
+def run_job(
+    job: JobSpec,
+    observer: Observer,
+    stop: StopSignal,
+    *,
+    engine: EngineSpec | None = None,
+    log_path: str = "",
+) -> RunReport:
+    """Annotate what the job's output does not hold yet.
+
+    Args:
+        job: What to do.
+        observer: Told what happens.
+        stop: Asked between steps whether to stop; what is done by then is committed.
+        engine: Replaces the engine that the job's model would get, for tests of the graph.
+        log_path: Named in the report.
+
+    Returns:
+        What was done. The caller turns the outcome into an exit code.
+
+    Raises:
+        UsageError: The job cannot be done as asked.
+        InfrastructureError: Storage, Ray or the engine failed; what was committed stays.
+    """
+    refuse_unsafe_environment()
+    run = _Run(job, observer, stop, engine, _new_run_id(), log_path, datetime.now(UTC))
+    model = resolve_model(job)
+    tasks = owed_tasks(job, model)
+    sink = ResultSink(
+        job.output,
+        job.storage,
+        [owed.bound for owed in tasks],
+        RowOrigin(run.run_id, model.name, job.model.revision),
+    )
+    sink.open()
+    listing = Listing(job.input, job.storage)
+    progress = Progress(observer, sink.counts, run.items)
+    progress.phase("listing")
+    plan = make_plan(
+        progress.listing(listing),
+        tasks,
+        job.output.uri,
+        job.storage,
+        run_id=run.run_id,
+        attempts=job.failures.attempts,
+    )
+    try:
+        outcome = _annotate(run, model, plan, sink, progress)
+    finally:
+        remove_plan(plan, job.storage)
+    report = _report(run, outcome, listing, plan, sink)
+    append_run(run.job, run.started_at, plan.counts, sink.counts, report)
+    return report
+
+
+def _new_run_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+def _annotate(
+    run: _Run, model: ResolvedModel, plan: Plan, sink: ResultSink, progress: Progress
+) -> Outcome:
+    if plan.resolved is not None and plan.resolved.num_rows:
+        sink.failures.remove(plan.resolved)
+    if not plan.parts:
+        return "nothing_to_do"
+    if run.stop.requested:
+        return "interrupted"
+    progress.planned(plan.counts.planned)
+    progress.phase("starting")
+    cluster = connect(run.job.resources)
+    try:
+        layout = lay_out(
+            run.job.resources,
+            cluster,
+            plan.counts.planned,
+            engine_restarts=run.job.failures.attempts,
+        )
+        return _drain(run, model, plan, sink, progress, layout)
+    finally:
+        disconnect(cluster)
+
+
+def _drain(
+    run: _Run,
+    model: ResolvedModel,
+    plan: Plan,
+    sink: ResultSink,
+    progress: Progress,
+    layout: Layout,
+) -> Outcome:
+    """Take what the graph gives until it ends, the budget is spent or a stop is asked."""
+    job = run.job
+    configure_ray_data()
+    board = start_board()
+    progress.watch(board)
+    spec = run.engine or engine_spec(job, model, gpus=layout.gpus_per_replica)
+    decode = DecodeOperator(
+        job.storage, job.media, model.max_image_pixels, model.max_frame_pixels
+    )
+    annotate = AnnotateOperator(
+        spec, model.family.id, model.geometry, job.tasks, seed=job.model.seed
+    )
+    outcome: Outcome = "done"
+    graph = annotated_tables(plan, job.storage, decode, annotate, layout, board)
+    try:
+        with Polled(graph) as tables:
+            for table in tables:
+                _take(table, run, sink)
+                progress.tick()
+                if run.stop.requested:
+                    outcome = "interrupted"
+                    break
+                if over_budget(job, run.items, finished=False):
+                    outcome = "over_budget"
+                    break
+    except RayError as error:
+        sink.flush()
+        raise _as_tagline_error(error, progress) from error
+    progress.phase("committing")
+    sink.flush()
+    run.engine_start_s, run.annotate_s = progress.engine_start_s, progress.annotate_s
+    if outcome == "done" and over_budget(job, run.items, finished=True):
+        outcome = "over_budget"
+    progress.phase("done")
+    return outcome
+
+
+def _take(table: pa.Table | None, run: _Run, sink: ResultSink) -> None:
+    if table is None:
+        sink.flush_if_due()
+        return
+    run.items.add(table)
+    sink.add(table)
+
+
+def over_budget(job: JobSpec, items: ItemCounts, *, finished: bool) -> bool:
+    """Whether more items failed than the job allows.
+
+    A fraction is judged only after `FailureSpec.min_sample` items, or at the end.
+    """
+    budget, seen = job.failures.budget, items.done + items.failed
+    if isinstance(budget, int):
+        return items.failed > budget
+    if not seen or (seen < job.failures.min_sample and not finished):
+        return False
+    return items.failed / seen > budget
+
+
+def _as_tagline_error(error: RayError, progress: Progress) -> TaglineError:
+    """Say what broke in our words; Ray's own text is in the log."""
+    logger.error("the graph failed", exc_info=error)
+    fatal, deaths = progress.verdict()
+    if fatal is not None:
+        return EngineError(fatal)
+    if deaths:
+        return EngineError(f"the engine died {len(deaths)} times, last of: {deaths[-1]}")
+    first_line = str(error).strip().splitlines()[0]
+    return ClusterError(f"Ray lost the job: {first_line}; the log has the rest")
+
+
+def _report(
+    run: _Run, outcome: Outcome, listing: Listing, plan: Plan, sink: ResultSink
+) -> RunReport:
+    counts, items = plan.counts, run.items
+    return RunReport(
+        run_id=run.run_id,
+        outcome=outcome,
+        items_listed=counts.listed,
+        items_skipped_names=listing.skipped.not_media,
+        items_current=counts.current,
+        items_planned=counts.planned,
+        items_done=items.done,
+        items_failed=items.failed,
+        rows_by_table=dict(sink.counts.rows),
+        failures_by_code=dict(sink.counts.failures),
+        engine_start_s=run.engine_start_s,
+        annotate_s=run.annotate_s,
+        items_per_s=(items.done + items.failed) / run.annotate_s if run.annotate_s else 0.0,
+        output=run.job.output.uri,
+        tables={name: table.uri for name, table in sink.results.items()}
+        | {"failures": sink.failures.uri},
+        log_path=run.log_path,
+    )

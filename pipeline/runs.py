@@ -1,0 +1,58 @@
+"""One row a run, for whoever wants to know what a night's work was."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+import pyarrow as pa
+
+from pipeline.commit import SinkCounts
+from pipeline.output_table import OutputTable
+from pipeline.plan import PlanCounts
+from pipeline.report import RunReport
+from schemas.job import JobSpec, join_uri
+from schemas.tables import RUNS_SCHEMA, RUNS_TABLE, SCHEMA_VERSION
+
+
+def append_run(
+    job: JobSpec,
+    started_at: datetime,
+    plan: PlanCounts,
+    counts: SinkCounts,
+    report: RunReport,
+) -> None:
+    """Commit the run's row. Raises `StorageError` if that fails."""
+    table = OutputTable(
+        join_uri(job.output.uri, RUNS_TABLE), RUNS_SCHEMA, job.storage, report.run_id
+    )
+    table.ensure()
+    row = {
+        "run_id": report.run_id,
+        "job": job.name,
+        "spec": job.model_dump_json(),
+        "schema_version": SCHEMA_VERSION,
+        "tagline_version": _own_version(),
+        "started_at": started_at,
+        "finished_at": datetime.now(UTC),
+        "outcome": report.outcome,
+        "items_listed": plan.listed,
+        "items_current": plan.current,
+        "items_planned": plan.planned,
+        "items_done": report.items_done,
+        "items_failed": report.items_failed,
+        "rows_written": sum(report.rows_by_table.values()),
+        "image_tokens": counts.image_tokens,
+        "prompt_tokens": counts.prompt_tokens,
+        "output_tokens": counts.output_tokens,
+        "engine_start_s": report.engine_start_s,
+        "annotate_s": report.annotate_s,
+    }
+    table.append(pa.Table.from_pylist([row], schema=RUNS_SCHEMA))
+
+
+def _own_version() -> str:
+    try:
+        return version("tagline")
+    except PackageNotFoundError:
+        return "not installed"

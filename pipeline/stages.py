@@ -1,0 +1,136 @@
+"""Operators as stages of a Ray Data graph.
+
+An operator knows nothing of Ray; here it gets its CPUs and GPUs, its number of workers
+and its place on the board. Each stage class wraps one operator, builds it on the worker,
+and checks that no row was lost or doubled.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import time
+from collections.abc import Iterator
+from threading import Lock
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+
+from operators.annotate import AnnotateOperator
+from operators.decode import DecodeOperator
+from operators.storage import open_store
+from pipeline.board import Reporter
+from schemas.failure import EngineError
+from schemas.item import PLAN_SCHEMA
+from schemas.job import StorageSpec
+
+logger = logging.getLogger(__name__)
+
+DECODE = "decode"
+ANNOTATE = "annotate"
+MAX_PART_BYTES = 1024**3
+
+
+class ReadPlanStage:
+    """Parts of the plan in, their items out."""
+
+    def __init__(self, storage: StorageSpec) -> None:
+        self._storage = storage
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        """Read the parts named in column ``part``."""
+        for uri in batch.column("part").to_pylist():
+            data = open_store(uri, self._storage).get(uri, max_bytes=MAX_PART_BYTES)
+            yield pq.read_table(io.BytesIO(data)).cast(PLAN_SCHEMA)
+
+
+class DecodeStage:
+    """Planned items in, decoded items out, a few at a time."""
+
+    def __init__(self, operator: DecodeOperator, board: Any, rows_per_output: int) -> None:
+        self._operator = operator
+        self._rows_per_output = rows_per_output
+        self._operator.setup()
+        self._reporter = Reporter(board, DECODE)
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        """Decode a batch; yields tables as they are ready, so that memory stays flat."""
+        rows = 0
+        for decoded in self._operator.iter_batches(batch, self._rows_per_output):
+            rows += decoded.num_rows
+            self._reporter.report(self._operator.stats.as_dict())
+            yield decoded
+        self._reporter.report(self._operator.stats.as_dict(), now=True)
+        _same_rows(DECODE, batch.num_rows, rows)
+
+
+class AnnotateStage:
+    """Decoded items in, a row for each item and task out. Called by many threads."""
+
+    def __init__(self, operator: AnnotateOperator, board: Any) -> None:
+        self._operator = operator
+        self._board = board
+        self._reporter = Reporter(board, ANNOTATE)
+        self._lock = Lock()
+        started = time.monotonic()
+        try:
+            self._operator.setup()
+        except EngineError as error:
+            # Ray shows the driver a traceback; the board carries the plain message.
+            ray.get(board.fail.remote(str(error)))
+            raise
+        self._counters = {
+            "start_s": time.monotonic() - started,
+            "items": 0.0,
+            "in_flight": 0.0,
+            "prompt_tokens": 0.0,
+            "output_tokens": 0.0,
+        }
+        self._reporter.report(self._counters, now=True)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Annotate a batch; leaves the process if the engine died.
+
+        Ray then starts a fresh process and gives it every batch that this one held.
+        """
+        self._count(in_flight=batch.num_rows)
+        try:
+            annotated = self._operator(batch)
+        except EngineError as error:
+            self._leave(error)
+        owed = sum(len(tasks) for tasks in batch.column("tasks").to_pylist())
+        _same_rows(ANNOTATE, owed, annotated.num_rows)
+        self._count(
+            items=batch.num_rows,
+            in_flight=-batch.num_rows,
+            prompt_tokens=_total(annotated, "prompt_tokens"),
+            output_tokens=_total(annotated, "output_tokens"),
+        )
+        return annotated
+
+    def _leave(self, error: EngineError) -> NoReturn:
+        logger.error("the engine died, leaving the process: %s", error)
+        ray.get(self._board.engine_died.remote(str(error)))
+        self._operator.close()
+        os._exit(1)
+
+    def __del__(self) -> None:
+        self._operator.close()
+
+    def _count(self, **changes: float) -> None:
+        with self._lock:
+            for name, change in changes.items():
+                self._counters[name] += change
+            self._reporter.report(self._counters)
+
+
+def _total(table: pa.Table, column: str) -> int:
+    return sum(value or 0 for value in table.column(column).to_pylist())
+
+
+def _same_rows(stage: str, rows_in: int, rows_out: int) -> None:
+    if rows_in != rows_out:
+        raise RuntimeError(f"stage {stage}: {rows_in} rows owed, {rows_out} rows made")

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import io
+
+import pyarrow.parquet as pq
+import pytest
+
+from operators.storage import open_store
+from pipeline.commit import ResultSink, RowOrigin
+from pipeline.plan import OwedTask, Plan, make_plan, remove_plan
+from schemas.failure import FailureCode
+from schemas.item import Item, plan_to_items
+from schemas.job import OutputSpec, StorageSpec
+from schemas.media import MediaKind
+from tests.pipeline.rows import annotated, bound, failed, listed, table
+
+STORAGE = StorageSpec(timeout_s=5)
+CAPTION = OwedTask(bound("caption"), {"image": "f1"})
+TAGS = OwedTask(bound("tags"), {"image": "f1"})
+SUMMARY = OwedTask(bound("video_summary"), {"video": "f1"})
+
+
+def plan_of(root, items, tasks=(CAPTION,), attempts=3, run_id="r") -> Plan:
+    return make_plan(iter(items), tasks, str(root), STORAGE, run_id=run_id, attempts=attempts)
+
+
+def items_of(plan: Plan) -> dict[str, Item]:
+    found = {}
+    for uri in plan.parts:
+        data = open_store(uri, STORAGE).get(uri, max_bytes=10**9)
+        for item in plan_to_items(pq.read_table(io.BytesIO(data))):
+            assert item.item_id not in found
+            found[item.item_id] = item
+    return found
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "out"
+
+
+def commit(root, *rows, tasks=("caption", "tags", "video_summary")):
+    sink = ResultSink(
+        OutputSpec(uri=str(root)),
+        STORAGE,
+        [bound(task) for task in tasks],
+        RowOrigin("earlier", "tiny", None),
+    )
+    sink.open()
+    sink.add(table(*rows))
+    sink.flush()
+
+
+def test_a_first_run_owes_every_item_the_tasks_for_its_kind(root):
+    items = [listed("a"), listed("b"), listed("v", kind=MediaKind.VIDEO)]
+    plan = plan_of(root, items, (CAPTION, TAGS, SUMMARY))
+    owed = {i: [t.name for t in item.tasks] for i, item in items_of(plan).items()}
+    assert owed == {"a": ["caption", "tags"], "b": ["caption", "tags"], "v": ["video_summary"]}
+    assert plan.counts.planned == plan.counts.listed == 3
+
+
+def test_current_rows_are_left_out_and_changed_ones_replaced(root):
+    commit(root, annotated("same"), annotated("changed"), annotated("other-prompt"))
+    plan = plan_of(
+        root,
+        [listed("same"), listed("changed", "v2"), listed("new"), listed("other-prompt")],
+        (CAPTION,),
+    )
+    assert set(items_of(plan)) == {"changed", "new"}
+    [task] = items_of(plan)["changed"].tasks
+    assert task.replaces
+    assert not items_of(plan)["new"].tasks[0].replaces
+    assert plan.counts.current == 2
+
+    newer = plan_of(root, [listed("same")], (OwedTask(bound("caption"), {"image": "f2"}),))
+    assert items_of(newer)["same"].tasks[0].fingerprint == "f2"
+    assert items_of(newer)["same"].tasks[0].replaces
+
+
+def test_only_the_missing_task_of_an_item_is_owed(root):
+    commit(root, annotated("a"))
+    plan = plan_of(root, [listed("a")], (CAPTION, TAGS))
+    assert [task.name for task in items_of(plan)["a"].tasks] == ["tags"]
+
+
+def test_failures_are_retried_as_often_as_allowed_and_hopeless_ones_never(root):
+    commit(
+        root,
+        failed("flaky", FailureCode.STORAGE_UNAVAILABLE, attempt=2),
+        failed("tired", FailureCode.STORAGE_UNAVAILABLE, attempt=3),
+        failed("broken", FailureCode.NOT_MEDIA),
+        failed("mended", FailureCode.NOT_MEDIA),
+    )
+    plan = plan_of(
+        root, [listed("flaky"), listed("tired"), listed("broken"), listed("mended", "v2")]
+    )
+    owed = items_of(plan)
+    assert set(owed) == {"flaky", "mended"}
+    assert owed["flaky"].tasks[0].attempt == 3
+    assert owed["flaky"].tasks[0].failed_before
+    assert owed["mended"].tasks[0].attempt == 1
+    assert plan.counts.gave_up == 2
+
+
+def test_counts_add_up(root):
+    commit(root, annotated("current"), failed("broken", FailureCode.CORRUPT))
+    items = [
+        listed("current"),
+        listed("broken"),
+        listed("new"),
+        listed("film", kind=MediaKind.VIDEO),
+    ]
+    counts = plan_of(root, items).counts
+    assert (counts.current, counts.gave_up, counts.planned, counts.without_task) == (1, 1, 1, 1)
+    assert counts.listed == 4
+
+
+def test_a_failure_row_beside_a_current_result_is_reported_for_removal(root):
+    commit(root, annotated("a"), failed("a", FailureCode.CORRUPT))
+    plan = plan_of(root, [listed("a")])
+    assert plan.parts == []
+    assert plan.resolved.to_pylist() == [{"item_id": "a", "task": "caption"}]
+
+
+def test_odd_names_travel_unharmed(root):
+    names = ['/d/it\'s "x".jpg', "s3://b/ü %23#+.jpg", "/d/new\nline.png", "/d/😀.jpg"]
+    plan = plan_of(root, [listed(name) for name in names])
+    assert set(items_of(plan)) == set(names)
+    assert items_of(plan)[names[0]].media[0].uri == names[0]
+
+
+def test_nothing_listed_is_an_empty_plan(root):
+    plan = plan_of(root, [])
+    assert plan.parts == []
+    assert plan.counts.listed == 0
+
+
+def test_parts_are_removed_without_a_trace(root):
+    plan = plan_of(root, [listed("a")])
+    assert plan.parts
+    remove_plan(plan, STORAGE)
+    assert not list(root.rglob("*.parquet"))
