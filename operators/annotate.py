@@ -17,7 +17,6 @@ from operators.models.base import Geometry, ModelFamily, PromptParts
 from operators.models.registry import family as family_of
 from operators.tasks.registry import BoundTask, bind_task
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.fingerprint import digest
 from schemas.item import (
     ANNOTATED_SCHEMA,
     DecodedItem,
@@ -93,6 +92,23 @@ class AnnotateOperator:
         rows = [self._settle(question) for question in questions]
         return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
 
+    def failed(self, batch: pa.Table, failure: ItemFailure) -> pa.Table:
+        """The rows of a batch that is not to be tried: all fail for one reason.
+
+        Args:
+            batch: A table of `DECODED_SCHEMA`.
+            failure: The reason, unless an item failed on its way here already.
+
+        Returns:
+            A table of `ANNOTATED_SCHEMA`.
+        """
+        rows = [
+            _Question(decoded, pending).row(failure=decoded.failure or failure)
+            for decoded in table_to_decoded(batch)
+            for pending in decoded.item.tasks
+        ]
+        return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
+
     def _ask(self, decoded: DecodedItem, pending: PendingTask) -> _Question:
         """Hand the first request over, unless the item failed on its way here."""
         question = _Question(decoded, pending)
@@ -124,7 +140,7 @@ class AnnotateOperator:
                 seed=self._seed,
                 json_schema=bound.task.answer_schema(bound.options, len(frames.shapes)),
             ),
-            media_key=digest([item.item_id, item.item_version]),
+            media_key=f"{item.item_id}@{item.item_version}",
         )
 
     def _settle(self, question: _Question) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-"""A small Ray actor on which the stages report what they have done."""
+"""A small Ray actor beside the graph: the stages' counters, and who was at work when.
+
+It outlives the workers, so that it knows which items a worker held when it died.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import ray
@@ -16,24 +19,40 @@ class Board:
 
     def __init__(self) -> None:
         self._counters: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+        self._begun: dict[str, Counter[str]] = defaultdict(Counter)
+        self._begun_alone: dict[str, Counter[str]] = defaultdict(Counter)
         self._fatal: str | None = None
-        self._engine_deaths: list[str] = []
 
     def report(self, stage: str, worker: str, counters: dict[str, float]) -> None:
         """Replace a worker's counters; they only ever grow."""
         self._counters[stage][worker] = counters
 
+    def begin(self, stage: str, item_ids: list[str]) -> bool:
+        """Note that a worker takes items up; says whether one died on any of them before."""
+        begun = self._begun[stage]
+        died = any(begun[item_id] for item_id in item_ids)
+        begun.update(item_ids)
+        return died
+
+    def begin_alone(self, stage: str, item_id: str) -> int:
+        """Note that a worker takes up one item and no other; answers how many died so."""
+        died = self._begun_alone[stage][item_id]
+        self._begun_alone[stage][item_id] += 1
+        return died
+
+    def end(self, stage: str, item_ids: list[str]) -> None:
+        """Note that items are through."""
+        for counter in (self._begun[stage], self._begun_alone[stage]):
+            for item_id in item_ids:
+                counter.pop(item_id, None)
+
     def fail(self, message: str) -> None:
         """Say why the job cannot go on; the first message stays."""
         self._fatal = self._fatal or message
 
-    def engine_died(self, message: str) -> None:
-        """Record the death of an engine."""
-        self._engine_deaths.append(message)
-
-    def verdict(self) -> tuple[str | None, list[str]]:
-        """Why the job cannot go on, if so, and what killed engines so far."""
-        return self._fatal, self._engine_deaths
+    def fatal(self) -> str | None:
+        """Why the job cannot go on, if it cannot."""
+        return self._fatal
 
     def totals(self) -> dict[str, dict[str, float]]:
         """Sum the counters of each stage, and count its workers."""

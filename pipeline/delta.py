@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 
-from deltalake import DeltaTable
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from schemas.failure import StorageError, UsageError
@@ -68,6 +69,23 @@ def open_table(uri: str, storage: StorageSpec) -> DeltaTable | None:
         return None
     except (DeltaError, OSError) as error:
         raise StorageError(f"cannot read the table {uri}: {error}") from error
+
+
+def query(table: DeltaTable, sql: str) -> pa.RecordBatchReader:
+    """Stream the result of a query over a table, which is named ``rows`` in it.
+
+    The table is read by deltalake's own engine. Its pyarrow dataset would do too, but
+    reads through a Python file system in background threads, and those can abort the
+    process when it ends while one of them is still at work.
+
+    Raises:
+        StorageError: If the store cannot be read.
+    """
+    try:
+        stream = QueryBuilder().register("rows", table).execute(sql)
+        return pa.RecordBatchReader.from_stream(stream)
+    except (DeltaError, OSError) as error:
+        raise StorageError(f"cannot read {table.table_uri}: {first_line(error)}") from error
 
 
 def vacuum(uri: str, storage: StorageSpec) -> list[str]:

@@ -35,7 +35,6 @@ class Layout:
         cpus_per_replica: CPUs of each.
         items_per_call: Items that one engine call holds.
         calls_in_flight: Calls that each engine process runs at once.
-        engine_restarts: Times that an engine process is started anew.
     """
 
     decode_workers: int
@@ -44,12 +43,9 @@ class Layout:
     cpus_per_replica: float
     items_per_call: int
     calls_in_flight: int
-    engine_restarts: int
 
 
-def lay_out(
-    resources: ResourceSpec, cluster: ClusterSize, items: int, *, engine_restarts: int
-) -> Layout:
+def lay_out(resources: ResourceSpec, cluster: ClusterSize, items: int) -> Layout:
     """Choose the layout from what the job says and the cluster has.
 
     On a machine without GPUs the engine computes on the CPUs itself, so that decoding
@@ -72,7 +68,6 @@ def lay_out(
         cpus_per_replica=resources.cpus_per_replica,
         items_per_call=per_call,
         calls_in_flight=max(2, math.ceil(resources.requests_in_flight / per_call)),
-        engine_restarts=engine_restarts,
     )
 
 
@@ -128,8 +123,6 @@ def annotated_tables(
             ),
             num_cpus=layout.cpus_per_replica,
             num_gpus=layout.gpus_per_replica,
-            max_restarts=layout.engine_restarts,
-            max_task_retries=layout.engine_restarts,
         )
     )
     for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):

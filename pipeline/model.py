@@ -118,3 +118,10 @@ def media_policy(job: JobSpec, model: ResolvedModel, kind: MediaKind) -> dict[st
             "sampling": job.media.video.model_dump(mode="json"),
         }
     return {"decode": DECODE_VERSION, "max_pixels": model.max_image_pixels}
+
+
+def engine_spec(job: JobSpec, *, gpus: int, log_path: str | None) -> EngineSpec:
+    """The engine that the job's model runs on; workers build it from this."""
+    return EngineSpec(
+        "vllm", {"model": job.model, "media": job.media, "gpus": gpus, "log_path": log_path}
+    )

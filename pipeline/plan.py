@@ -16,13 +16,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from operators.sources.listing import ListedItem
 from operators.storage import open_store
 from operators.tasks.registry import BoundTask
-from pipeline.delta import open_table
+from pipeline.delta import open_table, query
 from schemas.item import MEDIUM_TYPE, PLAN_SCHEMA
 from schemas.job import StorageSpec, join_uri
 from schemas.tables import FAILURES_TABLE
@@ -191,10 +190,9 @@ def _load_state(
         if existing is None:
             database.register(view, empty)
             continue
-        rows = existing.to_pyarrow_dataset().scanner(
-            columns=empty.column_names, filter=pads.field("task") == name
-        )
-        # A scanner can be read once; the state of a task is joined twice.
+        columns = ", ".join(empty.column_names)
+        rows = query(existing, f"SELECT {columns} FROM rows WHERE task = {_quoted(name)}")
+        # A stream can be read once; the state of a task is joined twice.
         database.register("scan", rows)
         database.execute(f"CREATE TEMP TABLE {view} AS SELECT * FROM scan")
         database.unregister("scan")

@@ -74,14 +74,14 @@ class Progress:
         """Read the stages' counters from this board from now on."""
         self._board = board
 
-    def verdict(self) -> tuple[str | None, list[str]]:
-        """What the board knows of why the job failed."""
+    def fatal(self) -> str | None:
+        """Why the job failed, in the words of the worker that knew."""
         if self._board is None:
-            return None, []
+            return None
         try:
-            return ray.get(self._board.verdict.remote(), timeout=BOARD_TIMEOUT_S)
+            return ray.get(self._board.fatal.remote(), timeout=BOARD_TIMEOUT_S)
         except ray.exceptions.RayError:
-            return None, []
+            return None
 
     def tick(self) -> None:
         """Tell the observer how it stands, if a second has passed."""

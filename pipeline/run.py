@@ -138,12 +138,7 @@ def _annotate(
     progress.phase("starting")
     cluster = connect(run.job.resources)
     try:
-        layout = lay_out(
-            run.job.resources,
-            cluster,
-            plan.counts.planned,
-            engine_restarts=run.job.failures.attempts,
-        )
+        layout = lay_out(run.job.resources, cluster, plan.counts.planned)
         return _drain(run, model, plan, sink, progress, layout)
     finally:
         disconnect(cluster)
@@ -162,7 +157,9 @@ def _drain(
     configure_ray_data()
     board = start_board()
     progress.watch(board)
-    spec = run.engine or engine_spec(job, model, gpus=layout.gpus_per_replica)
+    spec = run.engine or engine_spec(
+        job, gpus=layout.gpus_per_replica, log_path=run.log_path or None
+    )
     decode = DecodeOperator(
         job.storage, job.media, model.max_image_pixels, model.max_frame_pixels
     )
@@ -218,11 +215,9 @@ def over_budget(job: JobSpec, items: ItemCounts, *, finished: bool) -> bool:
 def _as_tagline_error(error: RayError, progress: Progress) -> TaglineError:
     """Say what broke in our words; Ray's own text is in the log."""
     logger.error("the graph failed", exc_info=error)
-    fatal, deaths = progress.verdict()
+    fatal = progress.fatal()
     if fatal is not None:
         return EngineError(fatal)
-    if deaths:
-        return EngineError(f"the engine died {len(deaths)} times, last of: {deaths[-1]}")
     first_line = str(error).strip().splitlines()[0]
     return ClusterError(f"Ray lost the job: {first_line}; the log has the rest")
 

@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from threading import Lock
 from typing import Any, NoReturn
 
@@ -22,9 +23,10 @@ import ray
 from operators.annotate import AnnotateOperator
 from operators.decode import DecodeOperator
 from operators.storage import open_store
+from pipeline.blame import DEATHS_ALONE, Blame, Gate
 from pipeline.board import Reporter
-from schemas.failure import EngineError
-from schemas.item import PLAN_SCHEMA
+from schemas.failure import EngineError, FailureCode, ItemFailure, Stage, TaglineError
+from schemas.item import PLAN_SCHEMA, DecodedItem, decoded_to_table, plan_to_items
 from schemas.job import StorageSpec
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,18 @@ logger = logging.getLogger(__name__)
 DECODE = "decode"
 ANNOTATE = "annotate"
 MAX_PART_BYTES = 1024**3
+
+DECODER_DIED = ItemFailure(
+    Stage.DECODE,
+    FailureCode.DECODER_DIED,
+    f"decoding it alone killed the worker process {DEATHS_ALONE} times; leave it out with "
+    "input.exclude, or encode it anew",
+)
+ENGINE_DIED = ItemFailure(
+    Stage.ANNOTATE,
+    FailureCode.ENGINE_DIED,
+    f"annotating it alone killed the engine {DEATHS_ALONE} times",
+)
 
 
 class ReadPlanStage:
@@ -54,17 +68,36 @@ class DecodeStage:
         self._operator = operator
         self._rows_per_output = rows_per_output
         self._operator.setup()
+        self._blame = Blame(board, DECODE)
         self._reporter = Reporter(board, DECODE)
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         """Decode a batch; yields tables as they are ready, so that memory stays flat."""
+        item_ids = batch.column("item_id").to_pylist()
+        suspected = self._blame.begin(item_ids)
         rows = 0
-        for decoded in self._operator.iter_batches(batch, self._rows_per_output):
+        for decoded in self._one_by_one(batch) if suspected else self._as_ready(batch):
             rows += decoded.num_rows
-            self._reporter.report(self._operator.stats.as_dict())
+            self._reporter.report(asdict(self._operator.stats))
             yield decoded
-        self._reporter.report(self._operator.stats.as_dict(), now=True)
+        self._blame.end(item_ids)
+        self._reporter.report(asdict(self._operator.stats), now=True)
         _same_rows(DECODE, batch.num_rows, rows)
+
+    def _as_ready(self, batch: pa.Table) -> Iterator[pa.Table]:
+        return self._operator.iter_batches(batch, self._rows_per_output)
+
+    def _one_by_one(self, batch: pa.Table) -> Iterator[pa.Table]:
+        for row in _rows(batch):
+            [item] = plan_to_items(row)
+            if self._blame.guilty(item.item_id):
+                yield decoded_to_table([DecodedItem(item, None, DECODER_DIED)])
+            else:
+                yield self._operator(row)
+                self._blame.end([item.item_id])
+
+    def __del__(self) -> None:
+        self._operator.close()
 
 
 class AnnotateStage:
@@ -73,15 +106,12 @@ class AnnotateStage:
     def __init__(self, operator: AnnotateOperator, board: Any) -> None:
         self._operator = operator
         self._board = board
+        self._blame = Blame(board, ANNOTATE)
+        self._gate = Gate()
         self._reporter = Reporter(board, ANNOTATE)
         self._lock = Lock()
         started = time.monotonic()
-        try:
-            self._operator.setup()
-        except EngineError as error:
-            # Ray shows the driver a traceback; the board carries the plain message.
-            ray.get(board.fail.remote(str(error)))
-            raise
+        self._start()
         self._counters = {
             "start_s": time.monotonic() - started,
             "items": 0.0,
@@ -91,16 +121,30 @@ class AnnotateStage:
         }
         self._reporter.report(self._counters, now=True)
 
+    def _start(self) -> None:
+        try:
+            self._operator.setup()
+        except TaglineError as error:
+            # Ray shows the driver a traceback; the board carries the plain message.
+            ray.get(self._board.fail.remote(str(error)))
+            raise
+
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Annotate a batch; leaves the process if the engine died.
 
         Ray then starts a fresh process and gives it every batch that this one held.
         """
+        item_ids = batch.column("item_id").to_pylist()
         self._count(in_flight=batch.num_rows)
         try:
-            annotated = self._operator(batch)
+            if self._blame.begin(item_ids):
+                annotated = pa.concat_tables([self._alone(row) for row in _rows(batch)])
+            else:
+                with self._gate.together():
+                    annotated = self._operator(batch)
         except EngineError as error:
             self._leave(error)
+        self._blame.end(item_ids)
         owed = sum(len(tasks) for tasks in batch.column("tasks").to_pylist())
         _same_rows(ANNOTATE, owed, annotated.num_rows)
         self._count(
@@ -111,9 +155,18 @@ class AnnotateStage:
         )
         return annotated
 
+    def _alone(self, row: pa.Table) -> pa.Table:
+        """Annotate one item while the engine holds no other."""
+        [item_id] = row.column("item_id").to_pylist()
+        with self._gate.alone():
+            if self._blame.guilty(item_id):
+                return self._operator.failed(row, ENGINE_DIED)
+            annotated = self._operator(row)
+            self._blame.end([item_id])
+        return annotated
+
     def _leave(self, error: EngineError) -> NoReturn:
         logger.error("the engine died, leaving the process: %s", error)
-        ray.get(self._board.engine_died.remote(str(error)))
         self._operator.close()
         os._exit(1)
 
@@ -125,6 +178,10 @@ class AnnotateStage:
             for name, change in changes.items():
                 self._counters[name] += change
             self._reporter.report(self._counters)
+
+
+def _rows(batch: pa.Table) -> Iterator[pa.Table]:
+    return (batch.slice(index, 1) for index in range(batch.num_rows))
 
 
 def _total(table: pa.Table, column: str) -> int:

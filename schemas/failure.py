@@ -50,6 +50,7 @@ class FailureCode(StrEnum):
     NO_VIDEO_STREAM = "no_video_stream"
     NO_FRAMES = "no_frames"
     DECODE_TIMEOUT = "decode_timeout"
+    DECODER_DIED = "decoder_died"
     # annotate
     NO_TASK_FOR_KIND = "no_task_for_kind"
     PROMPT_TOO_LONG = "prompt_too_long"

@@ -10,6 +10,35 @@ from schemas.media import Frames, MediaKind
 
 
 @dataclass(frozen=True)
+class Geometry:
+    """How a checkpoint cuts an image up, as `operators.models.checkpoint` reads it.
+
+    Attributes:
+        scale_resolution: Side of the square whose area one slice has, in pixels.
+        patch_size: Side of a vision patch, in pixels.
+        max_slice_nums: Most slices of an image, its overview not counted.
+        query_num: Embeddings of one slice.
+        context_tokens: Longest prompt plus answer, as the checkpoint's config has it.
+    """
+
+    scale_resolution: int
+    patch_size: int
+    max_slice_nums: int
+    query_num: int
+    context_tokens: int
+
+    @property
+    def max_image_pixels(self) -> int:
+        """Pixels beyond which an image gives this checkpoint nothing more."""
+        return self.max_slice_nums * self.max_frame_pixels
+
+    @property
+    def max_frame_pixels(self) -> int:
+        """The same for one frame of a video, which is never sliced."""
+        return self.scale_resolution**2
+
+
+@dataclass(frozen=True)
 class Limits:
     """What a family can take.
 
@@ -45,17 +74,29 @@ class PromptParts:
 class ModelFamily(Protocol):
     """One family: how it is asked, what an image costs, what it can do."""
 
-    id: str
-    """As in `tagline models` and in a job file, such as ``minicpm-v-2.6``."""
+    @property
+    def id(self) -> str:
+        """As in `tagline models` and in a job file, such as ``minicpm-v-2.6``."""
 
-    version: str
-    """The ``version`` field of its checkpoints' config (``2.6``)."""
+    @property
+    def version(self) -> str:
+        """The ``version`` field of its checkpoints' config (``2.6``)."""
 
-    hub_id: str
-    """The published checkpoint."""
+    @property
+    def hub_id(self) -> str:
+        """The published checkpoint."""
 
-    takes: frozenset[MediaKind]
-    limits: Limits
+    @property
+    def takes(self) -> frozenset[MediaKind]:
+        """The kinds of item it can be asked about."""
+
+    @property
+    def limits(self) -> Limits:
+        """What it can take, with the published checkpoint's geometry."""
+
+    @property
+    def stop_tokens(self) -> tuple[str, ...]:
+        """Special tokens that end an answer, those in its vocabulary."""
 
     def render(self, parts: PromptParts, frames: Frames) -> str:
         """Render the prompt, with a placeholder for each image or one for the video.
@@ -63,16 +104,21 @@ class ModelFamily(Protocol):
         Text that looks like one of the model's special tokens is made harmless.
         """
 
-    def image_tokens(self, frames: Frames, config: dict[str, Any]) -> int:
+    def image_tokens(self, frames: Frames, geometry: Geometry) -> int:
         """Embeddings that these pixels must occupy in the prompt.
 
         Args:
             frames: What is sent.
-            config: The checkpoint's geometry, as `read_geometry` gives it.
+            geometry: The checkpoint's.
         """
 
-    def engine_args(self, config: dict[str, Any], max_frames: int) -> dict[str, Any]:
-        """Engine arguments for vLLM that this family needs beyond the defaults."""
+    def engine_args(self, geometry: Geometry, max_frames: int) -> dict[str, Any]:
+        """Engine arguments for vLLM that this family needs beyond the defaults.
+
+        Args:
+            geometry: The checkpoint's.
+            max_frames: Most frames of a video in this job.
+        """
 
 
 def frame_sizes(frames: Frames) -> Sequence[tuple[int, int]]:

@@ -12,26 +12,26 @@ GPU_BOX = ClusterSize(cpus=32, gpus=2, started_here=False)
 
 
 def test_a_cpu_machine_shares_its_cores_between_decoding_and_the_engine():
-    layout = lay_out(ResourceSpec(), CPU_BOX, 1000, engine_restarts=3)
+    layout = lay_out(ResourceSpec(), CPU_BOX, 1000)
     assert (layout.decode_workers, layout.gpus_per_replica) == (2, 0)
 
 
 def test_beside_gpus_decoding_gets_every_cpu_that_the_engines_leave():
     resources = ResourceSpec(engine_replicas=2, cpus_per_replica=4)
-    layout = lay_out(resources, GPU_BOX, 10**6, engine_restarts=3)
+    layout = lay_out(resources, GPU_BOX, 10**6)
     assert layout.gpus_per_replica == 1
     assert layout.decode_workers == 23
 
 
 def test_what_the_job_says_wins():
     resources = ResourceSpec(engine_replicas=1, gpus_per_replica=2, decode_workers=5)
-    layout = lay_out(resources, GPU_BOX, 10**6, engine_restarts=3)
+    layout = lay_out(resources, GPU_BOX, 10**6)
     assert (layout.gpus_per_replica, layout.decode_workers) == (2, 5)
 
 
 @pytest.mark.parametrize("items", [1, 7, 100, 10**6])
 def test_enough_items_are_in_flight_and_few_items_still_spread(items):
-    layout = lay_out(ResourceSpec(requests_in_flight=64), CPU_BOX, items, engine_restarts=3)
+    layout = lay_out(ResourceSpec(requests_in_flight=64), CPU_BOX, items)
     assert layout.calls_in_flight * layout.items_per_call >= 64
     assert 1 <= layout.items_per_call <= 8
     if items > 1:

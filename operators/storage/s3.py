@@ -1,0 +1,267 @@
+"""S3 and what speaks its language: MinIO, Ceph and the like."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import boto3
+from botocore.config import Config
+
+from operators.storage import s3_errors
+from operators.storage.base import ObjectInfo, PutResult, changed, too_large
+from operators.storage.retry import Retry
+from operators.storage.s3_errors import FOREIGN, ShortBody, Trouble, sort_out
+from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
+from schemas.job import StorageSpec
+
+CHUNK_BYTES = 1 << 20
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
+MAX_CONNECTIONS = 32
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and raw key of ``s3://bucket/key``; raises `UsageError` for anything else."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise UsageError(f"{uri!r} is no S3 address; expected s3://bucket/key")
+    return bucket, key
+
+
+def _make_client(spec: StorageSpec) -> Any:
+    config = Config(
+        # One attempt: `Retry` decides, so that timeout_s bounds them all together.
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=min(CONNECT_TIMEOUT_S, spec.timeout_s),
+        read_timeout=min(READ_TIMEOUT_S, spec.timeout_s),
+        max_pool_connections=MAX_CONNECTIONS,
+        s3={"addressing_style": "path" if spec.path_style else "auto"},
+        # Other stores than AWS do not know the newer checksums.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    try:
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=spec.endpoint_url,
+            # A custom endpoint needs a region only for the signature.
+            region_name=spec.region or ("us-east-1" if spec.endpoint_url else None),
+            config=config,
+        )
+    except (*FOREIGN, ValueError) as error:
+        raise UsageError(
+            f"no S3 client can be made for {spec.endpoint_url or 'AWS'}: {error}; "
+            "check storage.endpoint_url, storage.region and AWS_PROFILE"
+        ) from error
+    # botocore waits for ever when a connection breaks within an interim reply.
+    client.meta.events.register_last("before-call.s3.PutObject", _expect_no_interim_reply)
+    return client
+
+
+def _expect_no_interim_reply(params: dict[str, Any], **_: Any) -> None:
+    params["headers"].pop("Expect", None)
+
+
+def _complete(reply: dict[str, Any], field: str) -> dict[str, Any]:
+    """The reply, if it has a field that every whole one has.
+
+    A connection that breaks within the headers looks to the HTTP client like a reply with
+    few headers and no body: a listing would seem empty.
+    """
+    if field not in reply:
+        raise ShortBody(f"the reply broke off before its {field}")
+    return reply
+
+
+def _etag(reply: dict[str, Any]) -> str:
+    return reply.get("ETag", "").strip('"')
+
+
+class S3Store:
+    """A `Store` over boto3; one client, shared by all threads."""
+
+    def __init__(self, spec: StorageSpec) -> None:
+        self._client = _make_client(spec)
+        self._retry = Retry(spec.timeout_s, s3_errors.is_transient)
+
+    def list(self, uri: str) -> Iterator[ObjectInfo]:
+        """See `Store.list`. ``s3://bucket/a`` is the object ``a`` and all below ``a/``."""
+        bucket, key = split_uri(uri)
+        found = False
+        if key and not key.endswith("/"):
+            # Keys come sorted, so an object of this very name is the first of its prefix.
+            for entry in self._page(uri, bucket, key, None, limit=1).get("Contents", []):
+                if entry["Key"] == key:
+                    found = True
+                    yield _info(bucket, entry, key.rpartition("/")[2])
+            key += "/"
+        token: str | None = None
+        while True:
+            page = self._page(uri, bucket, key, token, limit=1000)
+            for entry in page.get("Contents", []):
+                found = True
+                if not entry["Key"].endswith("/"):
+                    yield _info(bucket, entry, entry["Key"][len(key) :])
+            token = page.get("NextContinuationToken")
+            if not token:
+                break
+        if key and not found:
+            raise UsageError(
+                f"cannot list {uri}: the bucket {bucket!r} has no object of that name and "
+                f"none below {key!r}; check the prefix (it must be a whole folder's name)"
+            )
+
+    def _page(
+        self, uri: str, bucket: str, prefix: str, token: str | None, *, limit: int
+    ) -> dict[str, Any]:
+        arguments = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": limit}
+        if token:
+            arguments["ContinuationToken"] = token
+        call = self._client.list_objects_v2
+        try:
+            return self._retry(lambda _: _complete(call(**arguments), "IsTruncated"))
+        except FOREIGN as error:
+            raise s3_errors.job_error("list", uri, error) from error
+
+    def head(self, uri: str) -> ObjectInfo:
+        """See `Store.head`."""
+        bucket, key = split_uri(uri)
+        call = self._client.head_object
+        try:
+            reply = self._retry(
+                lambda _: _complete(call(Bucket=bucket, Key=key), "ContentLength")
+            )
+        except FOREIGN as error:
+            raise s3_errors.item_failure(uri, error) from error
+        return ObjectInfo(uri, key.rpartition("/")[2], reply["ContentLength"], _etag(reply))
+
+    def get(
+        self, uri: str, *, version: str | None = None, max_bytes: int | None = None
+    ) -> bytes:
+        """See `Store.get`."""
+
+        def attempt(_: int) -> bytes:
+            reply = self._request(uri, version, 0)
+            with contextlib.closing(reply["Body"]) as body:
+                size = _complete(reply, "ContentLength")["ContentLength"]
+                if max_bytes is not None and size > max_bytes:
+                    raise too_large(uri, size, max_bytes)
+                data = body.read()
+            if len(data) != size:
+                raise ShortBody(f"{len(data)} of {size} bytes came")
+            return data
+
+        return self._read(uri, version, attempt)
+
+    def open(
+        self, uri: str, *, version: str | None = None, max_bytes: int | None = None
+    ) -> BinaryIO:
+        """See `Store.open`; the temporary file lies where TMPDIR says."""
+        spool = tempfile.TemporaryFile(prefix="tagline-")  # noqa: SIM115 - the caller closes it
+        try:
+            self.fetch_to(uri, spool, version=version, max_bytes=max_bytes)
+            spool.seek(0)
+        except BaseException:
+            spool.close()
+            raise
+        return spool
+
+    def fetch_to(
+        self,
+        uri: str,
+        file: BinaryIO,
+        *,
+        version: str | None = None,
+        max_bytes: int | None = None,
+    ) -> int:
+        """See `Store.fetch_to`. A cut transfer goes on where it stopped."""
+        base = file.tell()
+        done, pinned = 0, version
+
+        def attempt(_: int) -> int:
+            nonlocal done, pinned
+            reply = self._request(uri, pinned, done)
+            with contextlib.closing(reply["Body"]) as body:
+                size = done + _complete(reply, "ContentLength")["ContentLength"]
+                if max_bytes is not None and size > max_bytes:
+                    raise too_large(uri, size, max_bytes)
+                # What was written so far must be continued with the same object only.
+                pinned = pinned or _etag(reply)
+                file.seek(base + done)
+                while chunk := body.read(CHUNK_BYTES):
+                    _write(file, chunk, uri)
+                    done += len(chunk)
+            if done != size:
+                raise ShortBody(f"{done} of {size} bytes came")
+            return size
+
+        return self._read(uri, version, attempt)
+
+    def _request(self, uri: str, version: str | None, offset: int) -> dict[str, Any]:
+        bucket, key = split_uri(uri)
+        arguments = {"Bucket": bucket, "Key": key}
+        if version:
+            arguments["IfMatch"] = f'"{version}"'
+        if offset:
+            arguments["Range"] = f"bytes={offset}-"
+        return _complete(self._client.get_object(**arguments), "ETag")
+
+    def _read(self, uri: str, version: str | None, attempt: Any) -> Any:
+        try:
+            return self._retry(attempt)
+        except FOREIGN as error:
+            if sort_out(error) is Trouble.PRECONDITION:
+                raise changed(uri, version or "at the first request") from error
+            raise s3_errors.item_failure(uri, error) from error
+
+    def put(self, uri: str, data: bytes, *, if_absent: bool = False) -> PutResult:
+        """See `Store.put`."""
+        bucket, key = split_uri(uri)
+        arguments = {"Bucket": bucket, "Key": key, "Body": data}
+        if if_absent:
+            arguments["IfNoneMatch"] = "*"
+        attempts = 0
+
+        def attempt(number: int) -> None:
+            nonlocal attempts
+            attempts = number
+            _complete(self._client.put_object(**arguments), "ETag")
+
+        try:
+            self._retry(attempt)
+        except FOREIGN as error:
+            if not (if_absent and sort_out(error) is Trouble.PRECONDITION):
+                raise s3_errors.job_error("write", uri, error) from error
+            # An earlier attempt may have been applied with its reply lost.
+            if attempts == 1 or self.get(uri) != data:
+                return PutResult.ALREADY_EXISTS
+        return PutResult.WRITTEN
+
+    def delete(self, uri: str) -> None:
+        """See `Store.delete`."""
+        bucket, key = split_uri(uri)
+        try:
+            self._retry(lambda _: self._client.delete_object(Bucket=bucket, Key=key))
+        except FOREIGN as error:
+            if sort_out(error) is not Trouble.NO_OBJECT:
+                raise s3_errors.job_error("delete", uri, error) from error
+
+
+def _info(bucket: str, entry: dict[str, Any], key: str) -> ObjectInfo:
+    return ObjectInfo(f"s3://{bucket}/{entry['Key']}", key, entry["Size"], _etag(entry))
+
+
+def _write(file: BinaryIO, chunk: bytes, uri: str) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:
+        raise ItemFailure(
+            Stage.FETCH,
+            FailureCode.STORAGE_UNAVAILABLE,
+            f"{uri} could not be spooled to {tempfile.gettempdir()} ({error}); "
+            "free space there or point TMPDIR elsewhere",
+        ) from error

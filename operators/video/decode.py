@@ -1,0 +1,274 @@
+"""From a video file to the sampled frames. The only module that knows PyAV."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any, BinaryIO
+
+import av
+import av.error
+
+from operators.signatures import HEAD_BYTES, FileType, sniff
+from operators.video.sampled import sampled_frames
+from operators.video.structure import is_cut_off
+from operators.video.timeline import KeyframeIndex
+from schemas.failure import FailureCode, ItemFailure, Stage
+from schemas.job import VideoSampling
+from schemas.media import Frames, MediaKind
+
+DEMUXERS = {
+    "mp4": "mov",
+    "mov": "mov",
+    "matroska": "matroska",
+    "webm": "matroska",
+    "mpegts": "mpegts",
+    "avi": "avi",
+}
+"""The container that is opened for each file type; nothing else is ever probed."""
+
+_MODERN = ("h264", "hevc", "vp8", "vp9", "libdav1d", "av1")
+CODECS = frozenset({*_MODERN, "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores"})
+"""Decoders that may run."""
+
+MAX_VIDEO_PIXELS = 8192 * 8192
+"""Larger pictures are refused: a decoder holds up to seventeen of them."""
+
+_SKIPS_NON_REFERENCE = frozenset({"h264", "hevc"})  # Others decode wrongly after a skip.
+_READ_BYTES = 1 << 18
+
+
+def _fail(code: FailureCode, message: str) -> ItemFailure:
+    return ItemFailure(Stage.DECODE, code, message)
+
+
+def _refuse_to_open(url: str, flags: int, options: dict) -> BinaryIO:
+    """Files that a container refers to are never opened."""
+    raise PermissionError(f"the container refers to another file: {url[:200]!r}")
+
+
+class VideoReader:
+    """An opened video stream; see `operators.video.reader.PacketReader`."""
+
+    def __init__(
+        self, file: BinaryIO, file_type: FileType, check_time: Callable[[], None]
+    ) -> None:
+        self._file = file
+        self._file_type = file_type
+        self._check_time = check_time
+        self._open()
+
+    def _open(self) -> None:
+        self._file.seek(0)
+        limits = {"codec_whitelist": ",".join(sorted(CODECS)), "threads": "1"}
+        self.container = av.open(
+            self._file,
+            format=DEMUXERS[self._file_type.name],
+            options={**limits, "max_pixels": str(MAX_VIDEO_PIXELS)},
+            io_open=_refuse_to_open,
+            metadata_errors="replace",
+            buffer_size=_READ_BYTES,
+        )
+        try:
+            self.stream = self._choose_stream()
+            self._check_codec()
+        except BaseException:
+            self.container.close()
+            raise
+
+    def _choose_stream(self) -> Any:
+        cover = av.stream.Disposition.attached_pic
+        for stream in self.container.streams.video:
+            if not stream.disposition & cover:
+                return stream
+        kinds = sorted({stream.type for stream in self.container.streams}) or ["none at all"]
+        raise _fail(
+            FailureCode.NO_VIDEO_STREAM,
+            f"the {self._file_type.name} has no video stream; its streams: {', '.join(kinds)}",
+        )
+
+    def _check_codec(self) -> None:
+        context = self.stream.codec_context
+        name = "unknown" if context is None else context.codec.name
+        if name not in CODECS:
+            raise _fail(
+                FailureCode.FORMAT_NOT_ALLOWED,
+                f"the video is coded as {name}, which is not decoded; "
+                f"recode it as one of {', '.join(sorted(CODECS))}",
+            )
+        if context.width * context.height > MAX_VIDEO_PIXELS:
+            raise _fail(
+                FailureCode.TOO_LARGE,
+                f"the video has {context.width} x {context.height} pixels, more than "
+                f"the {MAX_VIDEO_PIXELS:,} that are decoded; scale it down first",
+            )
+        context.thread_count = 1
+        context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+        self._skips = name in _SKIPS_NON_REFERENCE
+
+    def close(self) -> None:
+        """Close the container, not the file."""
+        self.container.close()
+
+    def seek(self, tick: int) -> bool:
+        """See `PacketReader.seek`."""
+        try:
+            self.container.seek(tick, stream=self.stream, backward=True)
+        except av.error.FFmpegError:
+            return False
+        return True
+
+    def rewind(self) -> None:
+        """See `PacketReader.rewind`; opens anew, for not every container seeks to its start."""
+        self.container.close()
+        self._open()
+
+    def packets(self) -> Iterator[Any]:
+        """See `PacketReader.packets`."""
+        for packet in self.container.demux(self.stream):
+            self._check_time()
+            if packet.size:
+                yield packet
+
+    def feed(self, packet: Any, wanted: bool) -> list[Any]:
+        """See `PacketReader.feed`; of a damaged packet comes no frame."""
+        self._check_time()
+        if self._skips:
+            self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        try:
+            return packet.decode()
+        except av.error.InvalidDataError:
+            return []
+
+    def drain(self) -> list[Any]:
+        """See `PacketReader.drain`."""
+        context = self.stream.codec_context
+        try:
+            return context.decode(None)
+        except (av.error.InvalidDataError, av.error.EOFError):
+            return []
+        finally:
+            context.flush_buffers()
+
+    def keyframes(self) -> KeyframeIndex | None:
+        """See `PacketReader.keyframes`."""
+        if DEMUXERS[self._file_type.name] not in ("mov", "matroska"):
+            return None
+        # Matroska reads its cues only when it is first told to seek.
+        if not self.seek(self.start):
+            return None
+        entries = [(e.timestamp, e.is_keyframe) for e in self.stream.index_entries]
+        ticks = sorted({tick for tick, is_keyframe in entries if is_keyframe})
+        if not ticks or not self.duration_ticks:
+            return None
+        has_every_packet = DEMUXERS[self._file_type.name] == "mov"
+        gaps = [b - a for a, b in itertools.pairwise(ticks)]
+        slack = self.duration_ticks // 10 if has_every_packet else 2 * max(gaps, default=0)
+        if max(tick for tick, _ in entries) + slack < self.start + self.duration_ticks:
+            return None
+        # In MP4 the index holds dts; the first packets' distance to pts holds for all, nearly.
+        shift = self.start - entries[0][0] if has_every_packet else 0
+        return KeyframeIndex(ticks, [tick + shift for tick in ticks])
+
+    @property
+    def tick_s(self) -> Fraction:
+        """See `PacketReader.tick_s`."""
+        return self.stream.time_base
+
+    @property
+    def start(self) -> int:
+        """See `PacketReader.start`."""
+        return self.stream.start_time or 0
+
+    @property
+    def duration_ticks(self) -> int:
+        """See `PacketReader.duration_ticks`."""
+        if self.stream.duration:
+            return self.stream.duration
+        seconds = (self.container.duration or 0) / av.time_base
+        return round(seconds / self.stream.time_base)
+
+    @property
+    def frame_count(self) -> int | None:
+        """See `PacketReader.frame_count`."""
+        return self.stream.frames or None
+
+    @property
+    def aspect(self) -> Fraction | None:
+        """See `PacketReader.aspect`."""
+        return self.stream.sample_aspect_ratio
+
+
+def _recognise(file: BinaryIO) -> FileType:
+    size = file.seek(0, io.SEEK_END)
+    if not size:
+        raise _fail(FailureCode.EMPTY_FILE, "the file has no bytes")
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    found = sniff(head)
+    if found is None:
+        raise _fail(
+            FailureCode.NOT_MEDIA,
+            f"the content is no video that Tagline knows; it begins with {head[:16]!r}",
+        )
+    if found.kind is not MediaKind.VIDEO:
+        raise _fail(FailureCode.NOT_MEDIA, f"the content is no video but {found.name}")
+    if not found.allowed:
+        raise _fail(
+            FailureCode.FORMAT_NOT_ALLOWED,
+            f"{found.name} videos are not read; remux to one of {', '.join(DEMUXERS)}",
+        )
+    if is_cut_off(file, size, found):
+        raise _fail(
+            FailureCode.TRUNCATED,
+            f"the {found.name} of {size:,} bytes is shorter than its own headers say",
+        )
+    return found
+
+
+def decode_video(
+    source: bytes | BinaryIO,
+    *,
+    sampling: VideoSampling,
+    max_frame_pixels: int,
+    check_time: Callable[[], None] = lambda: None,
+) -> Frames:
+    """Decode the frames of a video that a sampling policy wants, upright RGB.
+
+    Exact: each frame is the one on screen at the wanted moment. Only the groups of
+    pictures that hold wanted frames are decoded.
+
+    Args:
+        source: The file's bytes, or the file itself, open and seekable. Never a path or
+            an address.
+        sampling: Which frames.
+        max_frame_pixels: Most pixels of each frame.
+        check_time: Called before each packet; ends the decode by raising `ItemFailure`.
+
+    Raises:
+        ItemFailure: EMPTY_FILE, NOT_MEDIA, FORMAT_NOT_ALLOWED, NO_VIDEO_STREAM, NO_FRAMES,
+            TOO_LARGE, TRUNCATED or CORRUPT, at the stage decode.
+    """
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    file_type = _recognise(file)
+    try:
+        reader = VideoReader(file, file_type, check_time)
+        try:
+            return sampled_frames(reader, file_type.name, sampling, max_frame_pixels)
+        finally:
+            reader.close()
+    except av.error.PatchWelcomeError as error:
+        raise _fail(
+            FailureCode.FORMAT_NOT_ALLOWED, f"the video cannot be decoded: {error.strerror}"
+        ) from error
+    except av.error.EOFError as error:
+        raise _fail(
+            FailureCode.TRUNCATED, f"the {file_type.name} ends early: {error}"
+        ) from error
+    except (av.error.FFmpegError, PermissionError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise _fail(
+            FailureCode.CORRUPT, f"the {file_type.name} cannot be decoded: {said}"
+        ) from error

@@ -1,0 +1,82 @@
+"""Find the one item that kills the worker it is given to, and let all others through.
+
+A worker notes on the board which items it takes up. When Ray gives a dead worker's batch
+to the next one, the board knows; that batch is then taken item by item, each alone in its
+process, and an item on which workers died alone as often as it may fails as such.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+DEATHS_ALONE = 2
+"""Workers that one item may cost once it is tried alone."""
+
+
+class Blame:
+    """A worker's side of the journal.
+
+    Args:
+        board: Handle of the board.
+        stage: The stage's name.
+    """
+
+    def __init__(self, board: Any, stage: str) -> None:
+        self._board = board
+        self._stage = stage
+
+    def begin(self, item_ids: list[str]) -> bool:
+        """Take items up; True if a worker died on any of them before."""
+        return ray.get(self._board.begin.remote(self._stage, item_ids))
+
+    def guilty(self, item_id: str) -> bool:
+        """Take one item up alone; True if it has cost as many workers as it may."""
+        died = ray.get(self._board.begin_alone.remote(self._stage, item_id))
+        return died >= DEATHS_ALONE
+
+    def end(self, item_ids: list[str]) -> None:
+        """Items are through."""
+        self._board.end.remote(self._stage, item_ids)
+
+
+class Gate:
+    """Lets many through together, or one alone. Who wants to be alone goes first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._together = 0
+        self._alone = False
+        self._waiting_alone = 0
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Pass with all others that do."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone and not self._waiting_alone)
+            self._together += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._together -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Pass with nobody else inside."""
+        with self._changed:
+            self._waiting_alone += 1
+            self._changed.wait_for(lambda: not self._alone and not self._together)
+            self._waiting_alone -= 1
+            self._alone = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._alone = False
+                self._changed.notify_all()
