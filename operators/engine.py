@@ -20,9 +20,11 @@ from operators.engine_arguments import (
     engine_arguments,
     engine_environment,
     logging_configuration,
+    require_gpus,
 )
 from operators.engine_errors import request_failure, start_error
 from operators.engine_media import prompt_with_media
+from operators.engine_processes import descendants, kill
 from operators.models.checkpoint import find_checkpoint, read_config, read_geometry
 from operators.models.registry import detect_family
 from operators.models.registry import family as family_of
@@ -31,6 +33,8 @@ from schemas.job import MediaSpec, ModelSpec
 
 PLACEHOLDER_TOKEN = "<unk>"
 SHUTDOWN_GRACE_S = 10.0
+VLLM_SHUTDOWN_S = 6.0
+WATCH_INTERVAL_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +72,13 @@ class VllmEngine:
         self._lock = threading.Lock()
         self._placeholder_id = -1
         self._stop_ids: list[int] = []
+        self._watcher: asyncio.Task[None] | None = None
 
     @property
     def alive(self) -> bool:
         """Whether it has started, and neither died nor been shut down."""
-        return self._llm is not None and not self._llm.errored
+        llm = self._llm
+        return llm is not None and not llm.errored
 
     @property
     def process_ids(self) -> list[int]:
@@ -100,15 +106,18 @@ class VllmEngine:
         self._prepare_environment(log)
         # Python's own helper process, which belongs to all of this process.
         resource_tracker.ensure_running()
-        before = _descendants()
+        before = descendants()
         self._start_loop()
         try:
             self._call(self._load(arguments, family.stop_tokens))
+        except EngineError:
+            self.shutdown(keep_log=True)
+            raise
         except Exception as error:
-            self._processes = [p for p in _descendants() if p not in before]
+            self._processes = [p for p in descendants() if p not in before]
             self.shutdown(keep_log=True)
             raise start_error(error, self._model.path, self._gpus, log, log_start) from error
-        self._processes = [p for p in _descendants() if p not in before]
+        self._processes = [p for p in descendants() if p not in before]
 
     def _open_log(self) -> Path:
         self._scratch = Path(tempfile.mkdtemp(prefix="tagline-engine-"))
@@ -146,16 +155,28 @@ class VllmEngine:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def _load(self, arguments: dict[str, Any], stop_tokens: tuple[str, ...]) -> None:
+        require_gpus(self._gpus)
         from vllm import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
-        self._llm = llm
-        vocabulary = llm.renderer.get_tokenizer().get_vocab()
+        self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+        vocabulary = self._llm.renderer.get_tokenizer().get_vocab()
         if PLACEHOLDER_TOKEN not in vocabulary:
             raise ValueError(f"the tokenizer has no {PLACEHOLDER_TOKEN} token")
         self._placeholder_id = vocabulary[PLACEHOLDER_TOKEN]
         self._stop_ids = [vocabulary[t] for t in stop_tokens if t in vocabulary]
+        await self._llm.get_supported_tasks()
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """Fail what is in flight once the engine is dead.
+
+        vLLM notices a death by itself, but not every request that waits for an answer
+        hears of it.
+        """
+        while self.alive:
+            await asyncio.sleep(WATCH_INTERVAL_S)
+        self._fail_pending()
 
     def submit(self, request: Request) -> Future[Completion]:
         """Take a request and return at once; see `operators.base.Engine.submit`."""
@@ -197,21 +218,19 @@ class VllmEngine:
             future.set_exception(error)
 
     async def _generate(self, request: Request) -> Completion:
-        from vllm.sampling_params import (
-            RequestOutputKind,
-            SamplingParams,
-            StructuredOutputsParams,
-        )
+        from vllm import sampling_params as vllm_params
 
         wanted = request.sampling
         schema = wanted.json_schema
-        sampling = SamplingParams(
+        sampling = vllm_params.SamplingParams(
             max_tokens=wanted.max_tokens,
             temperature=wanted.temperature,
             seed=wanted.seed,
             stop_token_ids=self._stop_ids,
-            structured_outputs=StructuredOutputsParams(json=schema) if schema else None,
-            output_kind=RequestOutputKind.FINAL_ONLY,
+            structured_outputs=vllm_params.StructuredOutputsParams(json=schema)
+            if schema
+            else None,
+            output_kind=vllm_params.RequestOutputKind.FINAL_ONLY,
         )
         prompt = prompt_with_media(request)
         final: Any = None
@@ -234,50 +253,46 @@ class VllmEngine:
         Args:
             keep_log: Keep vLLM's log even if it went to a temporary file.
         """
+        self._fail_pending()
         llm, self._llm = self._llm, None
-        with self._lock:
-            pending, self._pending = self._pending, set()
-        for future in pending:
-            future.set_exception(EngineError(_DEAD))
         if llm is not None:
             try:
-                llm.shutdown()
+                llm.shutdown(timeout=VLLM_SHUTDOWN_S)
             except Exception:
                 logger.exception("vLLM did not shut down; its processes are killed")
-        _kill(self._processes)
+        del llm
+        kill(self._processes)
         self._stop_loop()
         if self._scratch is not None and not keep_log:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _fail_pending(self) -> None:
+        with self._lock:
+            pending, self._pending = self._pending, set()
+        for future in pending:
+            future.set_exception(EngineError(f"{_DEAD} (log: {self._log_path})"))
 
     def _stop_loop(self) -> None:
         loop, self._loop = self._loop, None
         if loop is None or self._thread is None:
             return
+        drained = asyncio.run_coroutine_threadsafe(_cancel_tasks(), loop)
+        try:
+            drained.result(SHUTDOWN_GRACE_S)
+        except TimeoutError:
+            logger.warning("tasks of the engine's event loop did not end when cancelled")
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join(SHUTDOWN_GRACE_S)
         if not self._thread.is_alive():
             loop.close()
 
 
-_DEAD = "the engine died or was shut down; its log has the cause"
+_DEAD = "the engine died or was shut down"
 _NOT_STARTED = "the engine is not running; call start() first"
 
 
-def _descendants() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
-
-
-def _kill(processes: list[psutil.Process]) -> None:
-    """Make sure that these processes and all below them are gone."""
-    doomed = set(processes)
-    for process in processes:
-        try:
-            doomed.update(process.children(recursive=True))
-        except psutil.NoSuchProcess:
-            continue
-    for process in doomed:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(doomed, timeout=SHUTDOWN_GRACE_S)
+async def _cancel_tasks() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

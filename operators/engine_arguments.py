@@ -12,6 +12,7 @@ import psutil
 
 from operators.engine_plugin import OWNER_VARIABLE
 from operators.models.base import Geometry, ModelFamily
+from schemas.failure import EngineError
 from schemas.job import MediaSpec, ModelSpec
 
 CPU_TEXT_TOKENS = 2048
@@ -38,6 +39,8 @@ def engine_arguments(
     arguments: dict[str, Any] = {
         "model": model.path,
         "revision": model.revision,
+        "code_revision": model.revision,
+        "tokenizer_revision": model.revision,
         "dtype": model.dtype,
         "quantization": model.quantization,
         "seed": model.seed,
@@ -74,6 +77,24 @@ def _cpu_arguments(arguments: dict[str, Any], geometry: Geometry) -> dict[str, A
         "distributed_executor_backend": "uni",
         "max_model_len": arguments["max_model_len"] or context,
     }
+
+
+def require_gpus(wanted: int) -> None:
+    """Make sure that this machine has GPUs for the engine. Loads PyTorch.
+
+    Raises:
+        EngineError: If PyTorch sees fewer.
+    """
+    if wanted == 0:
+        return
+    import torch
+
+    found = torch.cuda.device_count()
+    if found < wanted:
+        raise EngineError(
+            f"the engine is to use {wanted} GPU(s), but PyTorch {torch.__version__} sees "
+            f"{found}; lower resources.gpus_per_replica, or install tagline[gpu]"
+        )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ LOG_TAIL_BYTES = 64 * 1024
 
 _DEATH = frozenset({"EngineDeadError"})
 _REFUSAL = frozenset({"VLLMClientError", "ValueError", "TypeError", "EngineGenerateError"})
-_TOO_LONG = re.compile(r"longer than the maximum model length", re.IGNORECASE)
+_TOO_LONG = re.compile(
+    r"longer than the maximum model length|maximum context length", re.IGNORECASE
+)
 _TOO_MUCH = re.compile(r"exceeds the\s+pre-allocated encoder cache", re.IGNORECASE)
 
 _REMEDIES = (

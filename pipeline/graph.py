@@ -22,6 +22,9 @@ from schemas.job import ResourceSpec, StorageSpec
 MOST_ITEMS_PER_CALL = 8
 BLOCK_BYTES = 64 * 1024**2
 READ_PLAN_CPUS = 0.25
+# Reading the plan and cutting it into blocks needs a CPU that no worker holds for good:
+# without one the graph would wait for itself.
+SPARE_CPUS = 1
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,9 @@ def lay_out(resources: ResourceSpec, cluster: ClusterSize, items: int) -> Layout
     if gpus is None:
         gpus = 1 if cluster.gpus >= resources.engine_replicas else 0
     engine_cpus = resources.engine_replicas * resources.cpus_per_replica
-    if gpus:
-        free = math.floor(cluster.cpus - engine_cpus - READ_PLAN_CPUS)
-    else:
-        free = math.floor(cluster.cpus / 2)
+    free = math.floor(cluster.cpus - engine_cpus - SPARE_CPUS)
+    if not gpus:
+        free = min(free, math.floor(cluster.cpus / 2))
     workers = resources.decode_workers or max(1, free)
     per_call = max(1, min(MOST_ITEMS_PER_CALL, math.ceil(items / (2 * workers))))
     return Layout(
@@ -68,6 +70,23 @@ def lay_out(resources: ResourceSpec, cluster: ClusterSize, items: int) -> Layout
         cpus_per_replica=resources.cpus_per_replica,
         items_per_call=per_call,
         calls_in_flight=max(2, math.ceil(resources.requests_in_flight / per_call)),
+    )
+
+
+def shortage(layout: Layout, cluster: ClusterSize) -> str | None:
+    """What the cluster lacks for a layout, for the user; None if nothing.
+
+    It is no error: a cluster may be growing.
+    """
+    engines = layout.engine_replicas
+    cpus = layout.decode_workers + engines * layout.cpus_per_replica + SPARE_CPUS
+    gpus = engines * layout.gpus_per_replica
+    if cpus <= cluster.cpus and gpus <= cluster.gpus:
+        return None
+    return (
+        f"the job needs {cpus:g} CPUs and {gpus:g} GPUs, and the cluster has "
+        f"{cluster.cpus:g} and {cluster.gpus:g}; it waits for more, or lower "
+        "resources.decode_workers, engine_replicas or gpus_per_replica"
     )
 
 

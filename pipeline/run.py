@@ -20,7 +20,13 @@ from pipeline.board import start_board
 from pipeline.cluster import connect, disconnect
 from pipeline.commit import ResultSink, RowOrigin
 from pipeline.delta import refuse_unsafe_environment
-from pipeline.graph import Layout, annotated_tables, configure_ray_data, lay_out
+from pipeline.graph import (
+    Layout,
+    annotated_tables,
+    configure_ray_data,
+    lay_out,
+    shortage,
+)
 from pipeline.model import ResolvedModel, engine_spec, owed_tasks, resolve_model
 from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.polling import Polled
@@ -139,6 +145,9 @@ def _annotate(
     cluster = connect(run.job.resources)
     try:
         layout = lay_out(run.job.resources, cluster, plan.counts.planned)
+        missing = shortage(layout, cluster)
+        if missing is not None:
+            run.observer.note(missing)
         return _drain(run, model, plan, sink, progress, layout)
     finally:
         disconnect(cluster)

@@ -21,6 +21,7 @@ CHUNK_BYTES = 1 << 20
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 MAX_CONNECTIONS = 32
+PAGE_KEYS = 1000
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -58,12 +59,12 @@ def _make_client(spec: StorageSpec) -> Any:
             "check storage.endpoint_url, storage.region and AWS_PROFILE"
         ) from error
     # botocore waits for ever when a connection breaks within an interim reply.
-    client.meta.events.register_last("before-call.s3.PutObject", _expect_no_interim_reply)
+    client.meta.events.register("before-sign.s3.PutObject", _expect_no_interim_reply)
     return client
 
 
-def _expect_no_interim_reply(params: dict[str, Any], **_: Any) -> None:
-    params["headers"].pop("Expect", None)
+def _expect_no_interim_reply(request: Any, **_: Any) -> None:
+    del request.headers["Expect"]
 
 
 def _complete(reply: dict[str, Any], field: str) -> dict[str, Any]:
@@ -101,7 +102,7 @@ class S3Store:
             key += "/"
         token: str | None = None
         while True:
-            page = self._page(uri, bucket, key, token, limit=1000)
+            page = self._page(uri, bucket, key, token, limit=PAGE_KEYS)
             for entry in page.get("Contents", []):
                 found = True
                 if not entry["Key"].endswith("/"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 from collections.abc import Callable, Iterator
@@ -228,6 +229,26 @@ def _recognise(file: BinaryIO) -> FileType:
     return found
 
 
+@contextlib.contextmanager
+def _mapping_errors(file_type: FileType) -> Iterator[None]:
+    """Turn whatever PyAV raises into an `ItemFailure`."""
+    try:
+        yield
+    except av.error.PatchWelcomeError as error:
+        raise _fail(
+            FailureCode.FORMAT_NOT_ALLOWED, f"the video cannot be decoded: {error.strerror}"
+        ) from error
+    except av.error.EOFError as error:
+        raise _fail(
+            FailureCode.TRUNCATED, f"the {file_type.name} ends early: {error}"
+        ) from error
+    except (av.error.FFmpegError, PermissionError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise _fail(
+            FailureCode.CORRUPT, f"the {file_type.name} cannot be decoded: {said}"
+        ) from error
+
+
 def decode_video(
     source: bytes | BinaryIO,
     *,
@@ -253,22 +274,7 @@ def decode_video(
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     file_type = _recognise(file)
-    try:
+    with _mapping_errors(file_type):
         reader = VideoReader(file, file_type, check_time)
-        try:
+        with contextlib.closing(reader):
             return sampled_frames(reader, file_type.name, sampling, max_frame_pixels)
-        finally:
-            reader.close()
-    except av.error.PatchWelcomeError as error:
-        raise _fail(
-            FailureCode.FORMAT_NOT_ALLOWED, f"the video cannot be decoded: {error.strerror}"
-        ) from error
-    except av.error.EOFError as error:
-        raise _fail(
-            FailureCode.TRUNCATED, f"the {file_type.name} ends early: {error}"
-        ) from error
-    except (av.error.FFmpegError, PermissionError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise _fail(
-            FailureCode.CORRUPT, f"the {file_type.name} cannot be decoded: {said}"
-        ) from error

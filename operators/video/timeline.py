@@ -134,10 +134,9 @@ class Timeline:
         ranges: list[tuple[int, int]] = []
         for position in sorted(self._position[pts] for pts in wanted):
             start = self._start_for(position)
-            if ranges and start <= ranges[-1][1]:
-                ranges[-1] = (ranges[-1][0], position)
-            else:
-                ranges.append((start, position))
+            while ranges and start <= ranges[-1][1]:
+                start = min(start, ranges.pop()[0])
+            ranges.append((start, position))
         return ranges
 
     def _start_for(self, position: int) -> int:

@@ -132,3 +132,30 @@ def without_frames() -> bytes:
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         container.start_encoding()
     return file.getvalue()
+
+
+def audio_with_cover() -> bytes:
+    """A Matroska file of silence with a cover picture, as music files have."""
+    picture = io.BytesIO()
+    with av.open(picture, "w", format="mjpeg") as container:
+        stream = container.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(draw_number(7), format="rgb24")))
+        container.mux(stream.encode(None))
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        audio = container.add_stream("aac", rate=8000)
+        container.start_encoding()
+        packet = av.Packet(picture.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.is_keyframe = cover, 0, 0, True
+        container.mux(packet)
+        for start in range(0, 4096, 1024):
+            samples = np.zeros((1, 1024), np.float32)
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 8000, start
+            container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+    return file.getvalue()

@@ -28,6 +28,8 @@ def test_what_two_gpus_are_told() -> None:
     assert arguments() == {
         "model": "openbmb/MiniCPM-V-2_6",
         "revision": "abc",
+        "code_revision": "abc",
+        "tokenizer_revision": "abc",
         "dtype": "auto",
         "quantization": "fp8",
         "seed": 7,

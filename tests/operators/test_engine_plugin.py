@@ -9,6 +9,8 @@ import time
 import psutil
 import pytest
 
+from operators.engine_plugin import OWNER_VARIABLE
+
 REGISTERED_CHILD = """
 import multiprocessing, os, sys, time
 from operators.engine_plugin import OWNER_VARIABLE, die_with_parent
@@ -28,6 +30,11 @@ if __name__ == "__main__":
 """
 
 
+def _clean_environment() -> dict[str, str]:
+    """Without what an engine of another test may have left in this process."""
+    return {name: value for name, value in os.environ.items() if name != OWNER_VARIABLE}
+
+
 @pytest.mark.parametrize(("mode", "survives"), [("tied", False), ("free", True)])
 def test_a_child_ends_with_its_killed_parent(mode: str, survives: bool, tmp_path) -> None:
     script = tmp_path / "parent.py"
@@ -36,7 +43,7 @@ def test_a_child_ends_with_its_killed_parent(mode: str, survives: bool, tmp_path
         [sys.executable, str(script), mode],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        env={**_clean_environment(), "PYTHONPATH": os.getcwd()},
     )
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))

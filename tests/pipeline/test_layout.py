@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.cluster import ClusterSize
-from pipeline.graph import lay_out
+from pipeline.graph import lay_out, shortage
 from pipeline.run import ItemCounts, over_budget
 from schemas.job import JobSpec, ResourceSpec
 
@@ -36,6 +36,15 @@ def test_enough_items_are_in_flight_and_few_items_still_spread(items):
     assert 1 <= layout.items_per_call <= 8
     if items > 1:
         assert -(-items // layout.items_per_call) >= layout.decode_workers
+
+
+def test_what_a_cluster_lacks_is_said_and_what_fits_is_not():
+    fits = lay_out(ResourceSpec(), CPU_BOX, 1000)
+    assert shortage(fits, CPU_BOX) is None
+    large = lay_out(ResourceSpec(decode_workers=9, gpus_per_replica=1), CPU_BOX, 1000)
+    said = shortage(large, CPU_BOX)
+    assert said is not None
+    assert "11 CPUs and 1 GPUs" in said
 
 
 def job(budget) -> JobSpec:

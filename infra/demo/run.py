@@ -1,0 +1,123 @@
+"""``make demo``: a real S3 server, a drawn catalogue, a small model, a whole run.
+
+Nothing is simulated: the job is `jobs/catalog_tagging.yaml`, the model has MiniCPM-V
+2.6's architecture and runs on vLLM, and the tables stay where the last line says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.demo import s3_background
+from infra.demo.s3_environment import ROOT
+from infra.demo.s3_server import client_environment
+from schemas.failure import InfrastructureError, UsageError
+
+JOB = Path("jobs") / "catalog_tagging.yaml"
+BUCKET = "tagline-demo"
+INPUT_PREFIX = "catalogue/"
+OUTPUT_PREFIX = "annotations/"
+
+Say = Callable[[str], None]
+
+
+def main(arguments: list[str]) -> int:
+    """Set the demo up as far as it is not, and run its job; returns Tagline's exit code."""
+    parser = argparse.ArgumentParser(prog="python -m infra.demo.run")
+    parser.add_argument("--state", type=Path, default=ROOT / ".demo", help="all it leaves")
+    chosen = parser.parse_args(arguments)
+    os.environ.update(client_environment())
+    try:
+        overrides = prepare(chosen.state.resolve())
+    except UsageError as error:
+        print(f"tagline demo: {error}", file=sys.stderr)
+        return 2
+    except InfrastructureError as error:
+        print(f"tagline demo: {error}", file=sys.stderr)
+        return 3
+    return run_job(overrides)
+
+
+def prepare(state: Path) -> dict[str, str]:
+    """Have server, catalogue and model in place.
+
+    Args:
+        state: Folder that holds all of it.
+
+    Returns:
+        What differs from the job file, by key path.
+
+    Raises:
+        InfrastructureError: If the server cannot be started or reached.
+    """
+    with _step("S3 server") as say:
+        server, started = s3_background.start(state / "s3")
+        say(f"{'started' if started else 'already runs'} at {server.endpoint_url}")
+    with _step("Catalogue") as say:
+        say(_have_catalogue(state / "catalogue"))
+    with _step("Upload") as say:
+        say(_have_uploaded(state / "catalogue" / "media", server.endpoint_url))
+    with _step("Model") as say:
+        say(_have_model(state / "model"))
+    return {
+        "input.uris": f"s3://{BUCKET}/{INPUT_PREFIX}",
+        "output.uri": f"s3://{BUCKET}/{OUTPUT_PREFIX}",
+        "storage.endpoint_url": server.endpoint_url,
+        "storage.path_style": "true",
+        "model.path": str(state / "model"),
+    }
+
+
+def run_job(overrides: dict[str, str]) -> int:
+    """Run the job with Tagline's own command line; returns its exit code."""
+    command = [sys.executable, "-m", "jobs.cli", "run", str(JOB)]
+    for key, value in overrides.items():
+        command += ["--set", f"{key}={value}"]
+    shown = " ".join(["tagline", *command[3:]])
+    print(f"\n$ {shown}\n", flush=True)
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def _have_catalogue(folder: Path) -> str:
+    from infra.demo.catalogue import catalogue_of, draw_catalogue
+
+    drawn = draw_catalogue(folder)
+    kinds = [item.truth()["kind"] for item in catalogue_of()]
+    content = f"{kinds.count('image')} images and {kinds.count('video')} videos"
+    return f"{content} {'drawn' if drawn else 'in place'} in {folder / 'media'}"
+
+
+def _have_uploaded(media: Path, endpoint_url: str) -> str:
+    from infra.demo.upload import upload_folder
+
+    count = upload_folder(media, endpoint_url=endpoint_url, bucket=BUCKET, prefix=INPUT_PREFIX)
+    place = f"s3://{BUCKET}/{INPUT_PREFIX}"
+    return f"{count} files to {place}" if count else f"{place} has everything"
+
+
+def _have_model(folder: Path) -> str:
+    from infra.demo.checkpoint.build import ensure_checkpoint
+
+    there = folder.is_dir()
+    ensure_checkpoint(folder)
+    return f"{'in place' if there else 'built'} in {folder}"
+
+
+@contextmanager
+def _step(name: str) -> Iterator[Say]:
+    """Print one line when the step is done: its name, what it came to, its seconds."""
+    begun = time.monotonic()
+    yield lambda result: print(
+        f"{name:<10} {result} ({time.monotonic() - begun:.1f} s)", flush=True
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

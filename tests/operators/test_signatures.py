@@ -1,0 +1,69 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operators.signatures import HEAD_BYTES, sniff
+from schemas.media import MediaKind
+from tests.media import clips, pictures
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("JPEG", "jpeg"),
+        ("PNG", "png"),
+        ("WEBP", "webp"),
+        ("GIF", "gif"),
+        ("BMP", "bmp"),
+        ("TIFF", "tiff"),
+    ],
+)
+def test_images_are_known_by_their_content(form: str, name: str) -> None:
+    found = sniff(pictures.encoded(pictures.quadrants(), form)[:HEAD_BYTES])
+    assert found is not None
+    assert (found.name, found.kind, found.allowed) == (name, MediaKind.IMAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("clip", "name"),
+    [
+        ("h264", "mp4"),
+        ("prores mov", "mov"),
+        ("vp8 webm", "webm"),
+        ("h264 mkv", "matroska"),
+        ("h264 ts", "mpegts"),
+        ("mjpeg avi", "avi"),
+    ],
+)
+def test_videos_are_known_by_their_content(clip: str, name: str) -> None:
+    found = sniff(clips.make(clips.CLIPS[clip])[:HEAD_BYTES])
+    assert found is not None
+    assert (found.name, found.kind, found.allowed) == (name, MediaKind.VIDEO, True)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "heic"),
+        (b"\x00\x00\x00\x18ftypavif\x00\x00\x00\x00", "avif"),
+        (b"8BPS\x00\x01", "psd"),
+        (b"FLV\x01\x05", "flv"),
+        (b"OggS\x00\x02", "ogg"),
+        (b"\x00\x10\x00\x00\x12\xaf\x01\x00", "flic"),
+    ],
+)
+def test_what_is_known_but_not_decoded(head: bytes, name: str) -> None:
+    found = sniff(head + bytes(200))
+    assert found is not None
+    assert (found.name, found.allowed) == (name, False)
+
+
+@pytest.mark.parametrize("text", [b"BMW is a brand", b"hello", b"", b"<html>", b"#EXTM3U\n"])
+def test_text_is_no_medium(text: bytes) -> None:
+    assert sniff(text * 20) is None
+
+
+@given(st.binary(max_size=HEAD_BYTES))
+def test_any_bytes_get_an_answer(head: bytes) -> None:
+    found = sniff(head)
+    assert found is None or found.kind in MediaKind
