@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,7 @@ def _init(resources: ResourceSpec) -> None:
         }
         if resources.object_store_gib is not None:
             arguments["object_store_memory"] = int(resources.object_store_gib * 1024**3)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(**arguments)
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
@@ -88,6 +91,11 @@ def _init(resources: ResourceSpec) -> None:
             f"cannot start Ray on {where}: {error}; check resources.ray_address, and that "
             "/dev/shm and the temporary folder have room"
         ) from error
+    finally:
+        # Ray puts handlers of its own in place, which leave the process without a commit.
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def _runtime_env(*, ship: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,16 @@ def media_policy(job: JobSpec, model: ResolvedModel, kind: MediaKind) -> dict[st
 
 def engine_spec(job: JobSpec, *, gpus: int, log_path: str | None) -> EngineSpec:
     """The engine that the job's model runs on; workers build it from this."""
-    return EngineSpec(
-        "vllm", {"model": job.model, "media": job.media, "gpus": gpus, "log_path": log_path}
-    )
+    options = {"model": job.model, "media": job.media, "gpus": gpus, "log_path": log_path}
+    if not gpus:
+        options["cpu_threads"] = _cpu_threads(job.resources.engine_replicas)
+    return EngineSpec("vllm", options)
+
+
+def _cpu_threads(replicas: int) -> int:
+    """Threads of an engine on a CPU: what the user has set, or its share of the cores.
+
+    Ray would set one thread a CPU that an actor reserves, and an engine reserves one.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() else max(1, (os.cpu_count() or 1) // replicas)

@@ -10,7 +10,7 @@ import ray
 
 from operators.sources.listing import ListedItem
 from pipeline.commit import SinkCounts
-from pipeline.report import Observer, Snapshot, StageStatus
+from pipeline.report import Observer, Phase, Snapshot, StageStatus
 from pipeline.stages import ANNOTATE, DECODE
 
 TICK_S = 1.0
@@ -31,7 +31,7 @@ class Progress:
         self._observer = observer
         self._rows = rows
         self._items = items
-        self._phase = "listing"
+        self._phase: Phase = "listing"
         self._total: int | None = None
         self._listed = 0
         self._began = time.monotonic()
@@ -65,7 +65,7 @@ class Progress:
         """Tell how many items this run works on."""
         self._total = total
 
-    def phase(self, phase: str) -> None:
+    def phase(self, phase: Phase) -> None:
         """Enter a phase and tell the observer at once."""
         self._phase = phase
         self._show()

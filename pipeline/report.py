@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 
+Phase = Literal["listing", "planning", "starting", "annotating", "committing", "done"]
+Outcome = Literal["done", "nothing_to_do", "over_budget", "interrupted"]
+
+
 @dataclass(frozen=True)
 class StageStatus:
     """How one stage of the graph stands.
@@ -39,7 +43,7 @@ class Snapshot:
         elapsed_s: Seconds since the run began.
     """
 
-    phase: Literal["listing", "planning", "starting", "annotating", "committing", "done"]
+    phase: Phase
     items_done: int
     items_total: int | None
     items_failed: int
@@ -83,7 +87,7 @@ class RunReport:
     """
 
     run_id: str
-    outcome: Literal["done", "nothing_to_do", "over_budget", "interrupted"]
+    outcome: Outcome
     items_listed: int
     items_skipped_names: int
     items_current: int

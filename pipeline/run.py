@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 from operators.annotate import AnnotateOperator
 from operators.base import EngineSpec
 from operators.decode import DecodeOperator
-from operators.sources.listing import Listing
+from operators.sources.listing import ListedItem, Listing
 from pipeline.board import start_board
 from pipeline.cluster import connect, disconnect
 from pipeline.commit import ResultSink, RowOrigin
@@ -31,14 +31,12 @@ from pipeline.model import ResolvedModel, engine_spec, owed_tasks, resolve_model
 from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.polling import Polled
 from pipeline.progress import Progress
-from pipeline.report import Observer, RunReport, StopSignal
+from pipeline.report import Observer, Outcome, RunReport, StopSignal
 from pipeline.runs import append_run
 from schemas.failure import ClusterError, EngineError, TaglineError
 from schemas.job import JobSpec
 
 logger = logging.getLogger(__name__)
-
-Outcome = Literal["done", "nothing_to_do", "over_budget", "interrupted"]
 
 
 @dataclass
@@ -111,7 +109,7 @@ def run_job(
     progress = Progress(observer, sink.counts, run.items)
     progress.phase("listing")
     plan = make_plan(
-        progress.listing(listing),
+        _until_stopped(progress.listing(listing), stop),
         tasks,
         job.output.uri,
         job.storage,
@@ -127,6 +125,14 @@ def run_job(
     return report
 
 
+def _until_stopped(items: Iterator[ListedItem], stop: StopSignal) -> Iterator[ListedItem]:
+    """End the listing early once a stop is asked; such a plan is never worked on."""
+    for item in items:
+        if stop.requested:
+            return
+        yield item
+
+
 def _new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
@@ -136,10 +142,10 @@ def _annotate(
 ) -> Outcome:
     if plan.resolved is not None and plan.resolved.num_rows:
         sink.failures.remove(plan.resolved)
-    if not plan.parts:
-        return "nothing_to_do"
     if run.stop.requested:
         return "interrupted"
+    if not plan.parts:
+        return "nothing_to_do"
     progress.planned(plan.counts.planned)
     progress.phase("starting")
     cluster = connect(run.job.resources)

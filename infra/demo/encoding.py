@@ -48,7 +48,9 @@ def encode_image(image: Image.Image, how: ImageFile) -> bytes:
         exif = Image.Exif()
         exif[_ORIENTATION] = _TURNED_RIGHT
         options["exif"] = exif
-    if image.mode != how.mode:
+    if how.mode == "P":
+        image = image.quantize(256)
+    elif image.mode != how.mode:
         image = image.convert(how.mode)
     into = io.BytesIO()
     image.save(into, format=how.format, **options)

@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+import psutil
+
 from infra.demo.s3_environment import ensure_environment
 from schemas.failure import InfrastructureError
 
@@ -203,10 +205,19 @@ def answers(port: int) -> bool:
 def _answers_soon(process: subprocess.Popen[bytes], port: int, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
-        if answers(port):
-            return process.poll() is None
+        # Another server on this port answers as well: wait for the one that is ours.
+        if _listens(process.pid, port) and answers(port):
+            return True
         time.sleep(0.05)
     return False
+
+
+def _listens(pid: int, port: int) -> bool:
+    try:
+        held = psutil.Process(pid).net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in held)
 
 
 if __name__ == "__main__":

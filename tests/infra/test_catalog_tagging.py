@@ -7,7 +7,7 @@ import yaml
 
 from infra.demo.catalogue import Picture, catalogue_of
 from infra.demo.world import BACKGROUNDS, COLOURS, PRODUCTS
-from operators.tasks.registry import find_task
+from operators.tasks.registry import bind_task
 from schemas.job import JobSpec
 from schemas.media import MediaKind
 
@@ -21,13 +21,14 @@ def job() -> JobSpec:
 
 def test_it_annotates_images_and_videos(job: JobSpec) -> None:
     assert [spec.task for spec in job.tasks] == ["caption", "tags", "video_summary"]
-    taken = [find_task(spec.task).takes for spec in job.tasks]
+    taken = [bind_task(spec).task.takes for spec in job.tasks]
     assert frozenset().union(*taken) >= {MediaKind.IMAGE, MediaKind.VIDEO}
 
 
 def test_every_option_is_one_that_its_task_knows(job: JobSpec) -> None:
     for spec in job.tasks:
-        find_task(spec.task).Options.model_validate(spec.options)
+        bound = bind_task(spec).options.model_dump(mode="json")
+        assert {name: bound[name] for name in spec.options} == spec.options
 
 
 def test_its_vocabulary_is_the_demo_worlds(job: JobSpec) -> None:

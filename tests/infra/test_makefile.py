@@ -25,7 +25,8 @@ TARGETS = {
 
 def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     # A make that runs these tests must not speak to the one that is tested.
-    kept = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    theirs = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    kept = {name: value for name, value in os.environ.items() if name not in theirs}
     return subprocess.run(
         ["make", *arguments], cwd=folder, env=kept, capture_output=True, text=True, check=False
     )

@@ -1,0 +1,199 @@
+"""Read a job file; say everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from jobs.expansion import apply_overrides, expand_variables
+from jobs.problems import near, problems_of
+from jobs.yaml_lines import SourceText, dotted, read_yaml
+from operators.models.registry import FAMILIES
+from operators.tasks.registry import TASKS
+from schemas.failure import JobFileError, Problem
+from schemas.job import JobSpec, TaskSpec
+
+
+def load_job(path: Path, overrides: Sequence[str] = ()) -> JobSpec:
+    """Read and check a job file.
+
+    Args:
+        path: The YAML file.
+        overrides: ``KEY=VALUE`` texts, applied before checking.
+
+    Raises:
+        JobFileError: With every problem, each with its key path and line.
+        UsageError: If an override is malformed.
+    """
+    return check_job(read_yaml(path), overrides)
+
+
+def check_job(source: SourceText, overrides: Sequence[str] = ()) -> JobSpec:
+    """Check what was read from a job file; see `load_job`."""
+    problems: list[Problem] = []
+    data = apply_overrides(expand_variables(source.data, problems), overrides)
+    _expand_home(data)
+    problems += _task_problems(data.get("tasks"))
+    problems += _family_problems(data.get("model"))
+    job = None
+    try:
+        job = JobSpec.model_validate(data)
+    except ValidationError as error:
+        problems += _job_problems(error, data)
+    if problems or job is None:
+        lines = {dotted(key): line for key, line in source.lines.items()}
+        raise JobFileError(source.name, sorted(_located(problems, lines), key=_order))
+    return job
+
+
+def _order(problem: Problem) -> tuple[int, str]:
+    return problem.line or 0, problem.where
+
+
+def _located(problems: list[Problem], lines: dict[str, int]) -> list[Problem]:
+    """Give each problem the line of its key, or of the nearest key around it."""
+    located = []
+    for problem in problems:
+        where = problem.where
+        while where and where not in lines:
+            where = where[: max(where.rfind("."), where.rfind("["), 0)]
+        located.append(replace(problem, line=lines.get(where)))
+    return located
+
+
+def _expand_home(data: dict[str, Any]) -> None:
+    """Replace a leading ``~`` in the paths of input, model and output."""
+    for section, key in (("input", "uris"), ("model", "path"), ("output", "uri")):
+        value = data.get(section)
+        if isinstance(value, dict):
+            value[key] = _at_home(value[key]) if key in value else None
+            if value[key] is None:
+                del value[key]
+        elif value is not None:
+            data[section] = _at_home(value)
+
+
+def _at_home(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_at_home(entry) for entry in value]
+    return os.path.expanduser(value) if isinstance(value, str) else value
+
+
+def _job_problems(error: ValidationError, data: dict[str, Any]) -> list[Problem]:
+    """All but those of task entries that `_task_problems` has words for."""
+    nameless = [
+        dotted(("tasks", index))
+        for index, entry in enumerate(_entries(data.get("tasks")))
+        if not isinstance(entry, str) and not _has_task(entry)
+    ]
+    return [
+        problem
+        for problem in problems_of(error, data, JobSpec)
+        if not problem.where.startswith(tuple(nameless))
+    ]
+
+
+def _entries(tasks: Any) -> list[Any]:
+    return tasks if isinstance(tasks, list) else []
+
+
+def _has_task(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("task"), str)
+
+
+def _task_problems(tasks: Any) -> list[Problem]:
+    """Unknown tasks and wrong options, which only the tasks themselves know."""
+    problems = []
+    for index, entry in enumerate(_entries(tasks)):
+        where = dotted(("tasks", index))
+        if not isinstance(entry, str) and not _has_task(entry):
+            expected = f"expected a task's name, or `task: NAME` with options{_all_tasks()}"
+            problems.append(Problem(where, None, expected))
+            continue
+        name = entry if isinstance(entry, str) else entry["task"]
+        task = TASKS.get(name)
+        if task is None:
+            place = where if isinstance(entry, str) else f"{where}.task"
+            words = f"is no task{near(name, TASKS)}{_all_tasks()}"
+            problems.append(Problem(place, name, words))
+        elif isinstance(entry, dict):
+            problems += _option_problems(entry, index)
+    return problems
+
+
+def _all_tasks() -> str:
+    return f"; there are {', '.join(TASKS)}"
+
+
+def _option_problems(entry: dict[str, Any], index: int) -> list[Problem]:
+    below: tuple[str | int, ...] = ("tasks", index)
+    try:
+        spec = TaskSpec.model_validate(entry)
+    except ValidationError:
+        # Its shape is wrong; the check of the whole job says how.
+        return []
+    if "options" in entry:
+        below = (*below, "options")
+    model = TASKS[spec.task].Options
+    try:
+        model.model_validate(spec.options)
+    except ValidationError as error:
+        return problems_of(error, spec.options, model, below=below)
+    return []
+
+
+def _family_problems(model: Any) -> list[Problem]:
+    family = model.get("family") if isinstance(model, dict) else None
+    if not isinstance(family, str) or family in FAMILIES:
+        return []
+    expected = f"is no model family{near(family, FAMILIES)}; there are {', '.join(FAMILIES)}"
+    return [Problem("model.family", family, expected)]
+
+
+def job_schema() -> dict[str, Any]:
+    """JSON Schema of the job file, each task's options included, for editors."""
+    schema = JobSpec.model_json_schema()
+    properties = schema["properties"]
+    text = {"type": "string"}
+    for section, shorthand in (
+        ("input", [text, {"type": "array", "items": text}]),
+        ("model", [text]),
+        ("output", [text]),
+    ):
+        properties[section] = {"anyOf": [*shorthand, _reference(properties[section])]}
+    definitions = schema["$defs"]
+    definitions.pop("TaskSpec", None)
+    properties["tasks"]["items"] = {
+        "anyOf": [
+            {"enum": list(TASKS)},
+            *(_task_schema(name, definitions) for name in TASKS),
+        ]
+    }
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Tagline job"
+    return schema
+
+
+def _reference(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "default"}
+
+
+def _task_schema(name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    options = TASKS[name].Options.model_json_schema(ref_template="#/$defs/{model}")
+    definitions.update(options.pop("$defs", {}))
+    return {
+        "type": "object",
+        "description": TASKS[name].summary,
+        "properties": {
+            "task": {"const": name},
+            "name": {"type": "string"},
+            **options.get("properties", {}),
+        },
+        "required": ["task", *options.get("required", [])],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,94 @@
+"""Print the output tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from operators.tasks.registry import TASKS
+from schemas.failure import UsageError
+from schemas.job import StorageSpec, join_uri
+from schemas.tables import FAILURES_TABLE, PROVENANCE_FIELDS, RUNS_TABLE
+
+_HIDDEN = frozenset(field.name for field in PROVENANCE_FIELDS)
+_COLUMNS = {
+    FAILURES_TABLE: ("item_id", "task", "stage", "code", "message", "attempts"),
+    RUNS_TABLE: ("run_id", "job", "outcome", "items_done", "items_failed", "finished_at"),
+}
+
+
+def table_names() -> list[str]:
+    """Every table that an output may hold."""
+    results = dict.fromkeys(task.table for task in TASKS.values())
+    return [*results, FAILURES_TABLE, RUNS_TABLE]
+
+
+def show_tables(console: Console, output: str, storage: StorageSpec) -> None:
+    """List the tables of an output with their numbers of rows.
+
+    Raises:
+        UsageError: If there is none.
+        StorageError: If the store cannot be read.
+    """
+    from pipeline.delta import open_table, query
+
+    view = Table("table", "rows", "where", box=None, pad_edge=False)
+    for name in table_names():
+        table = open_table(join_uri(output, name), storage)
+        if table is not None:
+            [rows] = query(table, "SELECT count(*) AS n FROM rows").read_all()["n"].to_pylist()
+            view.add_row(name, f"{rows:,}", Text(join_uri(output, name)))
+    if not view.row_count:
+        raise UsageError(f"there are no tables at {output}; is that a job's output?")
+    console.print(view)
+
+
+def show_rows(
+    console: Console, output: str, name: str, limit: int, storage: StorageSpec
+) -> None:
+    """Print rows of one table, without the columns of provenance.
+
+    Raises:
+        UsageError: If there is no such table.
+        StorageError: If the store cannot be read.
+    """
+    from pipeline.delta import open_table, query
+
+    table = open_table(join_uri(output, name), storage)
+    if table is None:
+        known = ", ".join(table_names())
+        raise UsageError(f"there is no table {name} at {output}; tables are: {known}")
+    order = "finished_at DESC" if name == RUNS_TABLE else "item_id"
+    rows = query(table, f"SELECT * FROM rows ORDER BY {order} LIMIT {limit}").read_all()
+    columns = _COLUMNS.get(name) or [c for c in rows.column_names if c not in _HIDDEN]
+    view = Table(*columns, box=None, pad_edge=False)
+    for row in rows.select(list(columns)).to_pylist():
+        view.add_row(*(Text(cell(row[column])) for column in columns))
+    console.print(view)
+
+
+def cell(value: Any) -> str:
+    """A value as text for people."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, list):
+        return ", ".join(cell(entry) for entry in value)
+    if isinstance(value, dict):
+        return _structure(value)
+    return str(value)
+
+
+def _structure(value: dict[str, Any]) -> str:
+    if "tag" in value:
+        return str(value["tag"])
+    if "start_s" in value:
+        return f"{value['start_s']:.1f}-{value['end_s']:.1f} s {value['title']}"
+    return " ".join(cell(entry) for entry in value.values())
