@@ -231,3 +231,7 @@ def _say(line: str) -> None:
 def main() -> None:
     """Entry point of the `tagline` command."""
     app()
+
+
+if __name__ == "__main__":
+    main()

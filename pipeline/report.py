@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-
 Phase = Literal["listing", "planning", "starting", "annotating", "committing", "done"]
 Outcome = Literal["done", "nothing_to_do", "over_budget", "interrupted"]
 

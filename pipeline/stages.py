@@ -177,7 +177,7 @@ class AnnotateStage:
         with self._lock:
             for name, change in changes.items():
                 self._counters[name] += change
-            self._reporter.report(self._counters)
+            self._reporter.report(self._counters, now=True)
 
 
 def _rows(batch: pa.Table) -> Iterator[pa.Table]:

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.demo.run")
     parser.add_argument("--state", type=Path, default=ROOT / ".demo", help="all it leaves")
     chosen = parser.parse_args(arguments)
-    os.environ.update(client_environment())
+    _use_demo_credentials()
     try:
         overrides = prepare(chosen.state.resolve())
     except UsageError as error:
@@ -85,6 +85,13 @@ def run_job(overrides: dict[str, str]) -> int:
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
+def _use_demo_credentials() -> None:
+    """Have every AWS client of this run use the demo's server and not the user's account."""
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        os.environ.pop(name, None)
+    os.environ.update(client_environment())
+
+
 def _have_catalogue(folder: Path) -> str:
     from infra.demo.catalogue import catalogue_of, draw_catalogue
 
@@ -105,9 +112,15 @@ def _have_uploaded(media: Path, endpoint_url: str) -> str:
 def _have_model(folder: Path) -> str:
     from infra.demo.checkpoint.build import ensure_checkpoint
 
-    there = folder.is_dir()
+    before = _made_at(folder)
     ensure_checkpoint(folder)
-    return f"{'in place' if there else 'built'} in {folder}"
+    return f"{'in place' if _made_at(folder) == before else 'built'} in {folder}"
+
+
+def _made_at(folder: Path) -> int | None:
+    """When the checkpoint was written, in nanoseconds since the epoch."""
+    config = folder / "config.json"
+    return config.stat().st_mtime_ns if config.is_file() else None
 
 
 @contextmanager
