@@ -70,11 +70,9 @@ def _expand_home(data: dict[str, Any]) -> None:
     """Replace a leading ``~`` in the paths of input, model and output."""
     for section, key in (("input", "uris"), ("model", "path"), ("output", "uri")):
         value = data.get(section)
-        if isinstance(value, dict):
-            value[key] = _at_home(value[key]) if key in value else None
-            if value[key] is None:
-                del value[key]
-        elif value is not None:
+        if isinstance(value, dict) and key in value:
+            value[key] = _at_home(value[key])
+        elif isinstance(value, str | list):
             data[section] = _at_home(value)
 
 
@@ -91,10 +89,13 @@ def _job_problems(error: ValidationError, data: dict[str, Any]) -> list[Problem]
         for index, entry in enumerate(_entries(data.get("tasks")))
         if not isinstance(entry, str) and not _has_task(entry)
     ]
+    if not nameless:
+        return problems_of(error, data, JobSpec)
+    # Without its nameless entries the list would be called too short as well.
     return [
         problem
         for problem in problems_of(error, data, JobSpec)
-        if not problem.where.startswith(tuple(nameless))
+        if problem.where != "tasks" and not problem.where.startswith(tuple(nameless))
     ]
 
 
