@@ -6,11 +6,14 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import services
 
 import operators
 import pipeline
@@ -84,7 +87,8 @@ def _init(resources: ResourceSpec) -> None:
             arguments["object_store_memory"] = int(resources.object_store_gib * 1024**3)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        ray.init(**arguments)
+        with _without_cloud_lookup():
+            ray.init(**arguments)
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
         where = resources.ray_address or "this machine"
         raise ClusterError(
@@ -96,6 +100,35 @@ def _init(resources: ResourceSpec) -> None:
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def _without_cloud_lookup() -> Iterator[None]:
+    """Keep Ray's head from asking the network which cloud it is in.
+
+    Even with usage reports off, and without a dashboard, Ray loads the module that makes
+    them, which asks the clouds' metadata addresses when it starts. A module that is off by
+    default is loaded in its place. Ray has no setting for it; the test that watches for
+    connections fails should this stop working.
+    """
+    if os.environ["RAY_USAGE_STATS_ENABLED"] != "0":
+        yield
+        return
+    original = services.start_ray_process
+
+    def start(command: list[str], *args: Any, **kwargs: Any) -> Any:
+        command = [part.replace(USAGE_MODULE, MODULE_THAT_IS_OFF) for part in command]
+        return original(command, *args, **kwargs)
+
+    services.start_ray_process = start
+    try:
+        yield
+    finally:
+        services.start_ray_process = original
+
+
+USAGE_MODULE = "--modules-to-load=UsageStatsHead"
+MODULE_THAT_IS_OFF = "--modules-to-load=PlatformEventsHead"
 
 
 def _runtime_env(*, ship: bool) -> dict[str, Any]:

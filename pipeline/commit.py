@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from operators.storage import open_store
 from operators.tasks.registry import BoundTask
 from pipeline.output_table import OutputTable
 from schemas.failure import RETRYABLE, FailureCode
@@ -61,6 +62,7 @@ class ResultSink:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._output = output
+        self._storage = storage
         self._origin = origin
         self._clock = clock
         self._tasks = {bound.name: bound for bound in tasks}
@@ -74,7 +76,13 @@ class ResultSink:
         self._last_flush = clock()
 
     def open(self) -> None:
-        """Create what tables are missing. Raises `UsageError` if that is impossible."""
+        """Create what tables are missing.
+
+        Raises:
+            UsageError: If the output cannot be written, or holds other tables.
+            StorageError: If the store cannot be reached.
+        """
+        _try_writing(self._output.uri, self._storage)
         for table in (*self.results.values(), self.failures):
             table.ensure()
 
@@ -162,6 +170,14 @@ _CARRIED_RESULT = (
     *("image_tokens", "prompt_tokens", "output_tokens"),
 )
 _CARRIED_FAILURE = ("item_id", "task", "kind", "uris", "item_version", "fingerprint")
+
+
+def _try_writing(output: str, storage: StorageSpec) -> None:
+    """Write and delete one object: our own store words what is wrong better than others."""
+    uri = join_uri(output, "_tagline", "can-be-written")
+    store = open_store(uri, storage)
+    store.put(uri, b"")
+    store.delete(uri)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -68,7 +69,7 @@ def open_table(uri: str, storage: StorageSpec) -> DeltaTable | None:
     except TableNotFoundError:
         return None
     except (DeltaError, OSError) as error:
-        raise StorageError(f"cannot read the table {uri}: {error}") from error
+        raise StorageError(f"cannot read the table {uri}: {on_one_line(error)}") from error
 
 
 def query(table: DeltaTable, sql: str) -> pa.RecordBatchReader:
@@ -85,7 +86,7 @@ def query(table: DeltaTable, sql: str) -> pa.RecordBatchReader:
         stream = QueryBuilder().register("rows", table).execute(sql)
         return pa.RecordBatchReader.from_stream(stream)
     except (DeltaError, OSError) as error:
-        raise StorageError(f"cannot read {table.table_uri}: {first_line(error)}") from error
+        raise StorageError(f"cannot read {table.table_uri}: {on_one_line(error)}") from error
 
 
 def vacuum(uri: str, storage: StorageSpec) -> list[str]:
@@ -100,7 +101,12 @@ def vacuum(uri: str, storage: StorageSpec) -> list[str]:
     )
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, or its type if it has none."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+def on_one_line(error: BaseException) -> str:
+    """An error's text on one line, without colours and arrows; its type if it has none."""
+    lines = [_DECORATION.sub("", line).strip() for line in str(error).splitlines()]
+    text = ": ".join(line for line in lines if line)
+    return text[:MAX_ERROR_CHARS] or type(error).__name__
+
+
+_DECORATION = re.compile(r"\x1b\[[0-9;]*m|↳")
+MAX_ERROR_CHARS = 400

@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from operators.storage import open_store
 from pipeline.datafile import removal_of, write_data_file
-from pipeline.delta import first_line, open_table, storage_options
+from pipeline.delta import on_one_line, open_table, storage_options
 from schemas.failure import StorageError, UsageError
 from schemas.job import StorageSpec, join_uri
 
@@ -54,12 +54,10 @@ class OutputTable:
         """Create the table if it is absent; check that an existing one has our schema.
 
         Raises:
-            UsageError: If the output cannot be written, or holds something else.
+            UsageError: If the table is not one of ours.
+            StorageError: If the store cannot be used.
         """
-        try:
-            existing = open_table(self.uri, self._storage)
-        except StorageError as error:
-            raise UsageError(f"the output cannot be used: {error}") from error
+        existing = open_table(self.uri, self._storage)
         if existing is None:
             self._create()
         elif existing.schema() != Schema.from_arrow(self.schema):
@@ -77,10 +75,7 @@ class OutputTable:
                 storage_options=storage_options(self.uri, self._storage) or None,
             )
         except (DeltaError, OSError) as error:
-            raise UsageError(
-                f"the output {self.uri} cannot be written: {first_line(error)}; check that "
-                "it exists and that you may write there"
-            ) from error
+            raise StorageError(f"cannot create {self.uri}: {on_one_line(error)}") from error
 
     def append(self, rows: pa.Table) -> None:
         """Commit rows whose keys the table does not hold. Raises `StorageError`."""
@@ -127,7 +122,7 @@ class OutputTable:
                     return
                 if time.monotonic() + backoff > deadline:
                     raise StorageError(
-                        f"cannot commit to {self.uri}: {first_line(error)}; what was "
+                        f"cannot commit to {self.uri}: {on_one_line(error)}; what was "
                         "committed before is kept, run the same job again to go on"
                     ) from error
             time.sleep(random.uniform(backoff / 2, backoff))

@@ -80,8 +80,9 @@ def run_job(overrides: dict[str, str]) -> int:
     command = [sys.executable, "-m", "jobs.cli", "run", str(JOB)]
     for key, value in overrides.items():
         command += ["--set", f"{key}={value}"]
-    shown = " ".join(["tagline", *command[3:]])
-    print(f"\n$ {shown}\n", flush=True)
+    keys = " ".join(f"{name}={value}" for name, value in client_environment().items())
+    shown = " ".join([".venv/bin/tagline", *command[3:]])
+    print(f"\n$ export {keys}\n$ {shown}\n", flush=True)
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 

@@ -15,7 +15,7 @@ from operators.tasks.registry import bind_task
 from schemas.job import MediaSpec, ModelSpec, TaskSpec
 from schemas.media import Frames, MediaKind
 
-TASK = {"task": "caption", "max_chars": 24}
+TASK = {"task": "caption", "max_chars": 120}
 """So short that an answer, held to its schema, takes about 24 tokens."""
 
 

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infra.demo.checkpoint.build import ensure_checkpoint
 from pipeline.cluster import ClusterSize, connect, disconnect
 from schemas.job import ResourceSpec
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory) -> Path:
+def checkpoint(checkpoint_26: Path) -> Path:
     """The embedded model's folder; the fake engine needs its geometry only."""
-    return ensure_checkpoint(tmp_path_factory.mktemp("model") / "tiny")
+    return checkpoint_26
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,7 @@ def test_a_commit_whose_reply_was_lost_is_not_applied_twice(tmp_path, monkeypatc
 def test_an_output_that_cannot_be_written_is_a_usage_error(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("x")
-    with pytest.raises(UsageError, match="output"):
+    with pytest.raises(UsageError, match="out"):
         make_sink(str(blocker / "out"))
 
 

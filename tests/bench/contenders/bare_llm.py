@@ -47,7 +47,6 @@ class BareLlm:
 
     def answer(self, prompts: list[dict[str, Any]]) -> tuple[list[str], int]:
         """The answers' texts, and how many tokens they have together."""
-        answers = [
-            one.outputs[0] for one in self._llm.generate(prompts, self._sampling, use_tqdm=False)
-        ]
+        results = self._llm.generate(prompts, self._sampling, use_tqdm=False)
+        answers = [result.outputs[0] for result in results]
         return [a.text for a in answers], sum(len(a.token_ids) for a in answers)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -13,14 +12,15 @@ from operators.images import decode_image
 from schemas.job import MediaSpec
 from tests.bench.collection import client
 from tests.bench.contenders.bare_llm import BareLlm
-from tests.bench.contenders.outcome import Outcome
+from tests.bench.contenders.outcome import Outcome, run_contender
 from tests.bench.workload import Workload
 
 
-def main(workload: Workload) -> Outcome:
+def contend(workload: Workload) -> Outcome:
     """Annotate everything in one call."""
+    s3 = client(workload.endpoint_url)
     begun = time.monotonic()
-    images = [image for key in workload.keys for image in _ready(workload, key)]
+    images = [image for key in workload.keys for image in _ready(s3, workload, key)]
     decode_s = time.monotonic() - begun
     llm = BareLlm(workload)
     prompts = llm.prompts(images)
@@ -31,8 +31,8 @@ def main(workload: Workload) -> Outcome:
     return Outcome(len(texts), seconds, llm.start_s, tokens, details)
 
 
-def _ready(workload: Workload, key: str) -> list[Image.Image]:
-    body = _S3.get_object(Bucket=workload.bucket, Key=key)["Body"].read()
+def _ready(s3: Any, workload: Workload, key: str) -> list[Image.Image]:
+    body = s3.get_object(Bucket=workload.bucket, Key=key)["Body"].read()
     limit = MediaSpec().max_source_pixels
     return as_images(
         decode_image(body, max_pixels=workload.max_image_pixels, max_source_pixels=limit)
@@ -40,6 +40,4 @@ def _ready(workload: Workload, key: str) -> list[Image.Image]:
 
 
 if __name__ == "__main__":
-    given = Workload.load(Path(sys.argv[1]))
-    _S3 = client(given.endpoint_url)
-    main(given).tell()
+    run_contender(contend)

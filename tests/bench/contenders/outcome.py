@@ -1,9 +1,17 @@
-"""How a contender says what it did: one JSON object, last on its standard output."""
+"""How a contender says what it did: one JSON object, in a file of its own.
+
+Its standard output is no place for that: vLLM's processes write there until they end.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.bench.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -24,11 +32,13 @@ class Outcome:
     output_tokens: int
     details: dict[str, float] = field(default_factory=dict)
 
-    def tell(self) -> None:
-        """Print it as the last line."""
-        print("\n" + json.dumps(asdict(self)), flush=True)
+
+def run_contender(contend: Callable[[Workload], Outcome]) -> None:
+    """The main program of a contender: ``WORKLOAD.json OUTCOME.json``."""
+    workload, outcome = map(Path, sys.argv[1:])
+    outcome.write_text(json.dumps(asdict(contend(Workload.load(workload)))))
 
 
-def read_outcome(stdout: str) -> Outcome:
-    """The inverse of `Outcome.tell`."""
-    return Outcome(**json.loads(stdout.strip().splitlines()[-1]))
+def read_outcome(path: Path) -> Outcome:
+    """What a contender left in its file."""
+    return Outcome(**json.loads(path.read_text()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import time
 from pathlib import Path
 
@@ -13,13 +12,13 @@ from PIL import Image
 
 from tests.bench.collection import client
 from tests.bench.contenders.bare_llm import BareLlm
-from tests.bench.contenders.outcome import Outcome
+from tests.bench.contenders.outcome import Outcome, run_contender
 from tests.bench.workload import Workload
 
 BATCH = 32
 
 
-def main(workload: Workload) -> Outcome:
+def contend(workload: Workload) -> Outcome:
     """Annotate everything, batch after batch."""
     s3 = client(workload.endpoint_url)
     llm = BareLlm(workload)
@@ -40,4 +39,4 @@ def main(workload: Workload) -> Outcome:
 
 
 if __name__ == "__main__":
-    main(Workload.load(Path(sys.argv[1]))).tell()
+    run_contender(contend)

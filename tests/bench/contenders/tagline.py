@@ -14,7 +14,7 @@ from pipeline.report import RunReport, Snapshot, StopSignal
 from pipeline.run import run_job
 from pipeline.stages import ANNOTATE, DECODE
 from schemas.job import JobSpec
-from tests.bench.contenders.outcome import Outcome
+from tests.bench.contenders.outcome import Outcome, run_contender
 from tests.bench.workload import Workload
 
 
@@ -33,7 +33,7 @@ class Recorder:
         self.snapshots.append(snapshot)
 
 
-def main(workload: Workload) -> Outcome:
+def contend(workload: Workload) -> Outcome:
     """Run the job into a fresh folder."""
     recorder, begun = Recorder(), time.monotonic()
     with tempfile.TemporaryDirectory(dir=workload.scratch) as output:
@@ -110,4 +110,4 @@ def _done(snapshot: Snapshot, stage: str) -> int:
 
 
 if __name__ == "__main__":
-    main(Workload.load(Path(sys.argv[1]))).tell()
+    run_contender(contend)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,8 @@ def test_a_server_that_cannot_start_is_told_with_its_log(
     state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.demo.s3_server._LAUNCHER", state / "no_such_launcher.py")
+    monkeypatch.setenv("AWS_PROFILE", "work")
     assert main(["--state", str(state)]) == 3
     assert "tagline demo: the S3 server did not start" in (said := capsys.readouterr().err)
     assert "no_such_launcher.py" in said
+    assert "AWS_PROFILE" not in os.environ, "the user's own account is left out of it"
