@@ -233,6 +233,9 @@ def _as_tagline_error(error: RayError, progress: Progress) -> TaglineError:
     fatal = progress.fatal()
     if fatal is not None:
         return EngineError(fatal)
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, TaglineError):
+        return ClusterError(f"a worker cannot go on: {cause}")
     first_line = str(error).strip().splitlines()[0]
     return ClusterError(f"Ray lost the job: {first_line}; the log has the rest")
 

@@ -20,8 +20,11 @@ def checkpoint(checkpoint_26: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def local_ray() -> Iterator[ClusterSize]:
-    """A Ray that runs share, since starting one costs seconds."""
+def local_ray(s3_server) -> Iterator[ClusterSize]:
+    """A Ray that runs share, since starting one costs seconds.
+
+    Its workers get the environment of now, and with it the keys of the S3 server.
+    """
     cluster = connect(ResourceSpec(object_store_gib=1))
     yield cluster
     disconnect(cluster)
