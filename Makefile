@@ -89,7 +89,7 @@ clean: ## Remove the environments, the demo and all caches
 	@echo "Making .venv (about 1.5 GB of packages the first time)"
 	@UV_PYTHON_DOWNLOADS=never $(UV) venv --quiet --clear --python 3.11 .venv 2>/dev/null || \
 	  $(UV) venv --quiet --clear --python $(PYTHON) .venv
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps $(TORCH) \
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --compile-bytecode $(TORCH) \
 	  -r requirements/cpu.txt || { echo "make: the packages of requirements/cpu.txt cannot" \
 	  "be installed; see above, then try again" >&2; exit 1; }
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import os
 import signal
@@ -39,11 +40,20 @@ QUIET_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class ClusterSize:
-    """What the cluster offers, in Ray's units, and whether it is ours to leave."""
+    """What the cluster offers.
+
+    Attributes:
+        cpus: In Ray's units.
+        gpus: Likewise.
+        started_here: Whether Ray was started or joined by this run, which then leaves it.
+        gpu_build: Whether the vLLM installed here, as in the workers' image, is for GPUs.
+            A growing cluster may not show its GPUs yet; this tells what to ask it for.
+    """
 
     cpus: float
     gpus: float
     started_here: bool
+    gpu_build: bool = False
 
 
 def connect(resources: ResourceSpec) -> ClusterSize:
@@ -65,7 +75,16 @@ def connect(resources: ResourceSpec) -> ClusterSize:
         cpus=total.get("CPU", 0.0),
         gpus=total.get("GPU", 0.0),
         started_here=started_here,
+        gpu_build=_installed("vllm"),
     )
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _init(resources: ResourceSpec) -> None:

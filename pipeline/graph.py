@@ -51,12 +51,12 @@ class Layout:
 def lay_out(resources: ResourceSpec, cluster: ClusterSize, items: int) -> Layout:
     """Choose the layout from what the job says and the cluster has.
 
-    On a machine without GPUs the engine computes on the CPUs itself, so that decoding
+    Where vLLM's build is for CPUs the engine computes on them itself, so that decoding
     gets half of them; beside GPUs it gets all that the engines leave.
     """
     gpus = resources.gpus_per_replica
     if gpus is None:
-        gpus = 1 if cluster.gpus >= resources.engine_replicas else 0
+        gpus = 1 if cluster.gpu_build else 0
     engine_cpus = resources.engine_replicas * resources.cpus_per_replica
     free = math.floor(cluster.cpus - engine_cpus - SPARE_CPUS)
     if not gpus:
@@ -74,19 +74,16 @@ def lay_out(resources: ResourceSpec, cluster: ClusterSize, items: int) -> Layout
 
 
 def shortage(layout: Layout, cluster: ClusterSize) -> str | None:
-    """What the cluster lacks for a layout, for the user; None if nothing.
-
-    It is no error: a cluster may be growing.
-    """
+    """What the cluster lacks for a layout, for the user; None if nothing."""
     engines = layout.engine_replicas
     cpus = layout.decode_workers + engines * layout.cpus_per_replica + SPARE_CPUS
     gpus = engines * layout.gpus_per_replica
     if cpus <= cluster.cpus and gpus <= cluster.gpus:
         return None
     return (
-        f"the job needs {cpus:g} CPUs and {gpus:g} GPUs, and the cluster has "
-        f"{cluster.cpus:g} and {cluster.gpus:g}; it waits for more, or lower "
-        "resources.decode_workers, engine_replicas or gpus_per_replica"
+        f"the job needs {cpus:g} CPUs and {gpus:g} GPUs, and Ray has {cluster.cpus:g} and "
+        f"{cluster.gpus:g}; lower resources.decode_workers, engine_replicas or "
+        "gpus_per_replica, or add machines"
     )
 
 

@@ -33,7 +33,7 @@ from pipeline.polling import Polled
 from pipeline.progress import Progress
 from pipeline.report import Observer, Outcome, RunReport, StopSignal
 from pipeline.runs import append_run
-from schemas.failure import ClusterError, EngineError, TaglineError
+from schemas.failure import ClusterError, EngineError, TaglineError, UsageError
 from schemas.job import JobSpec
 
 logger = logging.getLogger(__name__)
@@ -153,10 +153,17 @@ def _annotate(
         layout = lay_out(run.job.resources, cluster, plan.counts.planned)
         missing = shortage(layout, cluster)
         if missing is not None:
-            run.observer.note(missing)
+            _say_what_is_missing(run, missing)
         return _drain(run, model, plan, sink, progress, layout)
     finally:
         disconnect(cluster)
+
+
+def _say_what_is_missing(run: _Run, missing: str) -> None:
+    """A cluster may be growing, and is waited for; this machine will not grow."""
+    if run.job.resources.ray_address is None:
+        raise UsageError(missing)
+    run.observer.note(f"Waiting: {missing}.")
 
 
 def _drain(

@@ -203,8 +203,8 @@ class ResourceSpec(_Section):
     engine_replicas: PositiveInt = 1
     gpus_per_replica: NonNegativeInt | None = Field(
         default=None,
-        description="GPUs an engine runs on (tensor parallel); by default 1 where the "
-        "cluster has GPUs, else 0.",
+        description="GPUs an engine runs on (tensor parallel); by default 1, or 0 where "
+        "vLLM's build for CPUs is installed.",
     )
     cpus_per_replica: PositiveFloat = 1.0
     requests_in_flight: PositiveInt = Field(

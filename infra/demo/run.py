@@ -83,7 +83,11 @@ def run_job(overrides: dict[str, str]) -> int:
     keys = " ".join(f"{name}={value}" for name, value in client_environment().items())
     shown = " ".join([".venv/bin/tagline", *command[3:]])
     print(f"\n$ export {keys}\n$ {shown}\n", flush=True)
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    keys = client_environment()
+    exports = " ".join(f"{name}={value}" for name, value in sorted(keys.items()))
+    print(f"\nBefore you use these lines: source .venv/bin/activate; export {exports}")
+    return code
 
 
 def _use_demo_credentials() -> None:

@@ -8,7 +8,7 @@ from pipeline.run import ItemCounts, over_budget
 from schemas.job import JobSpec, ResourceSpec
 
 CPU_BOX = ClusterSize(cpus=4, gpus=0, started_here=True)
-GPU_BOX = ClusterSize(cpus=32, gpus=2, started_here=False)
+GPU_BOX = ClusterSize(cpus=32, gpus=2, started_here=False, gpu_build=True)
 
 
 def test_a_cpu_machine_shares_its_cores_between_decoding_and_the_engine():
@@ -21,6 +21,13 @@ def test_beside_gpus_decoding_gets_every_cpu_that_the_engines_leave():
     layout = lay_out(resources, GPU_BOX, 10**6)
     assert layout.gpus_per_replica == 1
     assert layout.decode_workers == 23
+
+
+def test_a_cluster_that_shows_no_gpu_yet_is_asked_for_one():
+    growing = ClusterSize(cpus=4, gpus=0, started_here=False, gpu_build=True)
+    layout = lay_out(ResourceSpec(), growing, 1000)
+    assert layout.gpus_per_replica == 1
+    assert "1 GPUs" in (shortage(layout, growing) or "")
 
 
 def test_what_the_job_says_wins():

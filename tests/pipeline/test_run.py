@@ -237,6 +237,12 @@ def test_a_missing_input_a_missing_model_and_a_missing_ability_are_usage_errors(
         )
 
 
+def test_more_than_this_machine_has_is_a_usage_error(bench):
+    draw(bench.input / "a.png", 1)
+    with pytest.raises(UsageError, match="the job needs .* 3 GPUs"):
+        bench.run(bench.job(resources={"gpus_per_replica": 3}))
+
+
 def test_an_engine_that_cannot_start_is_an_engine_error(bench):
     draw(bench.input / "a.png", 1)
     spec = EngineSpec("fake", {"no_such_option": 1})
