@@ -239,7 +239,7 @@ def test_a_missing_input_a_missing_model_and_a_missing_ability_are_usage_errors(
 
 def test_more_than_this_machine_has_is_a_usage_error(bench):
     draw(bench.input / "a.png", 1)
-    with pytest.raises(UsageError, match="the job needs .* 3 GPUs"):
+    with pytest.raises(UsageError, match=r"the job needs .* 3 GPUs"):
         bench.run(bench.job(resources={"gpus_per_replica": 3}))
 
 
