@@ -84,8 +84,7 @@ def run_job(overrides: dict[str, str]) -> int:
     shown = " ".join([".venv/bin/tagline", *command[3:]])
     print(f"\n$ export {keys}\n$ {shown}\n", flush=True)
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
-    exports = " ".join(f"{name}={key}" for name, key in sorted(client_environment().items()))
-    print(f"\nBefore you use these lines: source .venv/bin/activate; export {exports}")
+    print("\nFor these lines: source .venv/bin/activate, and export the keys above.")
     return code
 
 
