@@ -1,11 +1,10 @@
-"""How Delta tables on any store are reached, opened and cleaned."""
+"""How Delta tables on any store are reached, opened and queried."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
@@ -87,18 +86,6 @@ def query(table: DeltaTable, sql: str) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_stream(stream)
     except (DeltaError, OSError) as error:
         raise StorageError(f"cannot read {table.table_uri}: {on_one_line(error)}") from error
-
-
-def vacuum(uri: str, storage: StorageSpec) -> list[str]:
-    """Delete the files that no current row lives in; returns their names."""
-    table = open_table(uri, storage)
-    if table is None:
-        return []
-    return table.vacuum(
-        retention_hours=int(timedelta(0).total_seconds()),
-        enforce_retention_duration=False,
-        dry_run=False,
-    )
 
 
 def on_one_line(error: BaseException) -> str:
