@@ -22,6 +22,7 @@ class Board:
         self._begun: dict[str, Counter[str]] = defaultdict(Counter)
         self._begun_alone: dict[str, Counter[str]] = defaultdict(Counter)
         self._fatal: str | None = None
+        self._ready_at: float | None = None
 
     def report(self, stage: str, worker: str, counters: dict[str, float]) -> None:
         """Replace a worker's counters; they only ever grow."""
@@ -45,6 +46,14 @@ class Board:
         for counter in (self._begun[stage], self._begun_alone[stage]):
             for item_id in item_ids:
                 counter.pop(item_id, None)
+
+    def engine_ready(self) -> None:
+        """Note that an engine has loaded its model; the first one counts."""
+        self._ready_at = self._ready_at or time.monotonic()
+
+    def since_ready(self) -> float | None:
+        """Seconds since the first engine was ready; None if none is."""
+        return None if self._ready_at is None else time.monotonic() - self._ready_at
 
     def fail(self, message: str) -> None:
         """Say why the job cannot go on; the first message stays."""

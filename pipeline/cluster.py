@@ -66,6 +66,9 @@ def connect(resources: ResourceSpec) -> ClusterSize:
     """
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    # Ray starts workers at nice 15. The engine is a worker's child: anything else that runs
+    # on the machine would go before it.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     started_here = not ray.is_initialized()
     if started_here:

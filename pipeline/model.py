@@ -132,7 +132,9 @@ def engine_spec(job: JobSpec, *, gpus: int, log_path: str | None) -> EngineSpec:
 def _cpu_threads(replicas: int) -> int:
     """Threads of an engine on a CPU: what the user has set, or its share of the cores.
 
-    Ray would set one thread a CPU that an actor reserves, and an engine reserves one.
+    One core is left to the process that prepares images: OpenMP's threads spin while they
+    wait, and would take turns with it. Ray's own setting, one thread a CPU that an actor
+    reserves, knows nothing of that.
     """
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdecimal() else max(1, (os.cpu_count() or 1) // replicas)
+    return int(given) if given.isdecimal() else max(1, (os.cpu_count() or 1) // replicas - 1)

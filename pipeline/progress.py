@@ -92,13 +92,14 @@ class Progress:
     def _read_board(self) -> None:
         if self._board is None:
             return
+        asked = [self._board.totals.remote(), self._board.since_ready.remote()]
         try:
-            self._totals = ray.get(self._board.totals.remote(), timeout=BOARD_TIMEOUT_S)
+            self._totals, since_ready = ray.get(asked, timeout=BOARD_TIMEOUT_S)
         except ray.exceptions.RayError:
             # Only the view is at stake; a lost board shows the counters it had.
             return
-        if ANNOTATE in self._totals and self._annotating_since is None:
-            self._annotating_since = time.monotonic()
+        if since_ready is not None and self._annotating_since is None:
+            self._annotating_since = time.monotonic() - since_ready
             self._phase = "annotating"
 
     def _show(self) -> None:

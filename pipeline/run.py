@@ -119,10 +119,18 @@ def run_job(
     try:
         outcome = _annotate(run, model, plan, sink, progress)
     finally:
-        remove_plan(plan, job.storage)
+        _tidy(plan, job)
     report = _report(run, outcome, listing, plan, sink)
     append_run(run.job, run.started_at, plan.counts, sink.counts, report)
     return report
+
+
+def _tidy(plan: Plan, job: JobSpec) -> None:
+    """Remove the plan's parts. They are of no use any more, and no harm if they stay."""
+    try:
+        remove_plan(plan, job.storage)
+    except TaglineError as error:
+        logger.warning("the plan of this run stays behind: %s", error)
 
 
 def _until_stopped(items: Iterator[ListedItem], stop: StopSignal) -> Iterator[ListedItem]:
@@ -174,43 +182,49 @@ def _drain(
     progress: Progress,
     layout: Layout,
 ) -> Outcome:
-    """Take what the graph gives until it ends, the budget is spent or a stop is asked."""
-    job = run.job
+    """Run the graph and commit what it gives."""
     configure_ray_data()
     board = start_board()
     progress.watch(board)
-    spec = run.engine or engine_spec(
-        job, gpus=layout.gpus_per_replica, log_path=run.log_path or None
-    )
-    decode = DecodeOperator(
-        job.storage, job.media, model.max_image_pixels, model.max_frame_pixels
-    )
-    annotate = AnnotateOperator(
-        spec, model.family.id, model.geometry, job.tasks, seed=job.model.seed
-    )
-    outcome: Outcome = "done"
-    graph = annotated_tables(plan, job.storage, decode, annotate, layout, board)
+    decode, annotate = _operators(run, model, layout)
+    graph = annotated_tables(plan, run.job.storage, decode, annotate, layout, board)
     try:
         with Polled(graph) as tables:
-            for table in tables:
-                _take(table, run, sink)
-                progress.tick()
-                if run.stop.requested:
-                    outcome = "interrupted"
-                    break
-                if over_budget(job, run.items, finished=False):
-                    outcome = "over_budget"
-                    break
+            outcome = _collect(run, tables, sink, progress)
     except RayError as error:
         sink.flush()
         raise _as_tagline_error(error, progress) from error
     progress.phase("committing")
     sink.flush()
     run.engine_start_s, run.annotate_s = progress.engine_start_s, progress.annotate_s
-    if outcome == "done" and over_budget(job, run.items, finished=True):
-        outcome = "over_budget"
     progress.phase("done")
     return outcome
+
+
+def _operators(
+    run: _Run, model: ResolvedModel, layout: Layout
+) -> tuple[DecodeOperator, AnnotateOperator]:
+    job = run.job
+    gpus = layout.gpus_per_replica
+    spec = run.engine or engine_spec(job, gpus=gpus, log_path=run.log_path or None)
+    return (
+        DecodeOperator(job.storage, job.media, model.max_image_pixels, model.max_frame_pixels),
+        AnnotateOperator(spec, model.family.id, model.geometry, job.tasks, seed=job.model.seed),
+    )
+
+
+def _collect(
+    run: _Run, tables: Iterator[pa.Table | None], sink: ResultSink, progress: Progress
+) -> Outcome:
+    """Take tables until they end, the budget is spent or a stop is asked."""
+    for table in tables:
+        _take(table, run, sink)
+        progress.tick()
+        if run.stop.requested:
+            return "interrupted"
+        if over_budget(run.job, run.items, finished=False):
+            return "over_budget"
+    return "over_budget" if over_budget(run.job, run.items, finished=True) else "done"
 
 
 def _take(table: pa.Table | None, run: _Run, sink: ResultSink) -> None:

@@ -128,6 +128,7 @@ class AnnotateStage:
             # Ray shows the driver a traceback; the board carries the plain message.
             ray.get(self._board.fail.remote(str(error)))
             raise
+        ray.get(self._board.engine_ready.remote())
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Annotate a batch; leaves the process if the engine died.
