@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from jobs.errors import reported
+from jobs.errors import logged, reported
 from jobs.exit_codes import ExitCode
+from jobs.terminal import Terminal, standard_output
 from schemas.failure import UsageError
 
 if TYPE_CHECKING:
@@ -32,8 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-WIDTH_OF_FILES = 200
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job file.")]
 Overrides = Annotated[
@@ -64,18 +60,20 @@ def run(
 
 def _run(job: JobSpec, *, plain: bool, log_file: Path | None) -> int:
     from jobs.console import view_for
+    from jobs.stopping import stopping
     from jobs.summary import print_summary
-    from jobs.terminal import new_log_path, own_terminal
+    from jobs.terminal import leave_at_once, new_log_path, own_terminal
     from pipeline.report import StopSignal
 
     log_path = (log_file or new_log_path()).absolute()
     stop = StopSignal()
-    with own_terminal(log_path) as terminal:
-        console = Console(file=terminal)
+    with own_terminal(log_path) as terminal, logged():
+        console = Terminal(file=terminal)
         console.print(Text(f"Log: {log_path}"), soft_wrap=True)
         view = view_for(console, plain=plain)
+        leave = partial(leave_at_once, terminal, ExitCode.INTERRUPTED)
         try:
-            with stopping(stop, view.note):
+            with stopping(stop, view.note, leave):
                 # Loading Ray takes seconds; a stop in them is honoured as well.
                 from pipeline.run import run_job
 
@@ -94,27 +92,6 @@ def exit_code(report: RunReport, stop: StopSignal) -> int:
     return ExitCode.OVER_BUDGET if report.outcome == "over_budget" else ExitCode.DONE
 
 
-@contextmanager
-def stopping(stop: StopSignal, tell: Callable[[str], None]) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM ask for a stop, and a second SIGINT end all at once."""
-
-    def handle(signum: int, _frame: object) -> None:
-        if stop.requested and signum == signal.SIGINT:
-            os._exit(ExitCode.INTERRUPTED)
-        stop.request(signum)
-        tell("Stopping: committing what is done. Ctrl-C again to leave at once.")
-
-    before = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
 @app.command()
 def validate(job_file: JobFile, overrides: Overrides = None, debug: Debug = False) -> None:
     """Check a job file, without touching storage or the model."""
@@ -131,11 +108,12 @@ def validate(job_file: JobFile, overrides: Overrides = None, debug: Debug = Fals
 
 
 @app.command()
-def schema() -> None:
+def schema(debug: Debug = False) -> None:
     """Print the JSON Schema of job files, for completion in editors."""
-    from jobs.jobfile import job_schema
+    with reported(debug=debug):
+        from jobs.jobfile import job_schema
 
-    sys.stdout.write(json.dumps(job_schema(), indent=2) + "\n")
+        _say(json.dumps(job_schema(), indent=2))
 
 
 @app.command()
@@ -159,42 +137,27 @@ def show(
             raise UsageError(f"{output!r}: {error}") from None
         storage = StorageSpec(endpoint_url=endpoint_url)
         if table is None:
-            show_tables(_console(), output, storage)
+            show_tables(standard_output(), output, storage)
         else:
-            show_rows(_console(), output, table, limit, storage)
+            show_rows(standard_output(), output, table, limit, storage)
 
 
 @app.command()
-def tasks() -> None:
+def tasks(debug: Debug = False) -> None:
     """List what a model can be asked."""
-    from operators.tasks.registry import TASKS
+    with reported(debug=debug):
+        from jobs.catalogue import tasks_view
 
-    view = Table("task", "takes", "table", "what it does", box=None, pad_edge=False)
-    for task in TASKS.values():
-        view.add_row(task.id, ", ".join(sorted(task.takes)), task.table, task.summary)
-        for name, field in task.Options.model_fields.items():
-            view.add_row("", "", "", Text(f"  {name}: {field.description}", style="dim"))
-    _console().print(view)
+        standard_output().print(tasks_view())
 
 
 @app.command()
-def models() -> None:
+def models(debug: Debug = False) -> None:
     """List the model families and what each can do."""
-    from operators.models.registry import FAMILIES
+    with reported(debug=debug):
+        from jobs.catalogue import models_view
 
-    columns = ("family", "takes", "context", "pixels an image", "frames", "published as")
-    view = Table(*columns, box=None, pad_edge=False)
-    for family in FAMILIES.values():
-        limits = family.limits
-        view.add_row(
-            family.id,
-            ", ".join(sorted(family.takes)),
-            f"{limits.context_tokens:,}",
-            f"{limits.max_image_pixels:,}",
-            f"{limits.max_frames:,}" if limits.max_frames else "no video",
-            family.hub_id,
-        )
-    _console().print(view)
+        standard_output().print(models_view())
 
 
 @app.command()
@@ -207,29 +170,27 @@ def doctor(
 ) -> None:
     """Look for what would stop a job here, and say how to mend it."""
     with reported(debug=debug):
-        from jobs.doctor import examine
+        from jobs.doctor import examine, findings_view
         from jobs.jobfile import load_job
 
+        if overrides and job_file is None:
+            raise UsageError("--set needs a JOB.yaml whose values it replaces")
         job = None if job_file is None else load_job(job_file, overrides or ())
-        failed = False
-        for finding in examine(job):
-            failed |= finding.verdict == "fail"
-            remedy = f"\n      {finding.remedy}" if finding.remedy else ""
-            _say(f"{finding.verdict:<4}  {finding.subject}: {finding.detail}{remedy}")
+        findings = list(examine(job))
+        standard_output().print(findings_view(findings))
+        failed = any(finding.verdict == "fail" for finding in findings)
         raise typer.Exit(ExitCode.INFRASTRUCTURE if failed else ExitCode.DONE)
 
 
-def _console() -> Console:
-    """A terminal has its own width; files and pipes get room for whole rows."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
-
-
 def _say(line: str) -> None:
-    _console().print(Text(line), soft_wrap=True)
+    standard_output().print(Text(line), soft_wrap=True)
 
 
 def main() -> None:
     """Entry point of the `tagline` command."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Names of files may hold what the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()
 
 

@@ -11,7 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.report import Observer, Snapshot
+from jobs.terminal import printable
+from pipeline.report import Observer, Snapshot, StageStatus
 
 PLAIN_EVERY_S = 5.0
 
@@ -54,9 +55,8 @@ def headline(snapshot: Snapshot) -> str:
     return ", ".join(parts)
 
 
-def _stage_line(name: str, done: int, total: int | None, busy: str) -> str:
-    amount = f"{done:,}" if total is None else f"{done:,}/{total:,}"
-    return f"{name} {amount} ({busy})"
+def _amount(stage: StageStatus) -> str:
+    return f"{stage.done:,}" if stage.total is None else f"{stage.done:,}/{stage.total:,}"
 
 
 class PlainView(Observer):
@@ -91,14 +91,13 @@ class PlainView(Observer):
             return
         line = headline(snapshot)
         if snapshot.phase == self._phase:
-            line += "; " + "; ".join(
-                _stage_line(s.name, s.done, s.total, s.busy) for s in snapshot.stages
-            )
+            for stage in snapshot.stages:
+                line += f"; {stage.name} {_amount(stage)} ({stage.busy})"
         self._phase, self._printed = snapshot.phase, self._clock()
         self._print(f"[{duration(snapshot.elapsed_s)}] {line}")
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(Text(printable(line)), soft_wrap=True)
 
     def close(self) -> None:
         """Nothing is left to clear away."""
@@ -112,12 +111,13 @@ class LiveView(Observer):
     """
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        starting = Text(_PHASES["starting"])
+        self._live = Live(starting, console=console, refresh_per_second=4, transient=True)
         self._live.start()
 
     def note(self, message: str) -> None:
         """Print a message above the view."""
-        self._live.console.print(Text(message))
+        self._live.console.print(Text(printable(message)), soft_wrap=True)
 
     def update(self, snapshot: Snapshot) -> None:
         """Redraw."""
@@ -131,8 +131,8 @@ class LiveView(Observer):
 def _view(snapshot: Snapshot) -> Group:
     stages = Table.grid(padding=(0, 2))
     for stage in snapshot.stages:
-        amount = f"{stage.done:,}" if stage.total is None else f"{stage.done:,}/{stage.total:,}"
-        stages.add_row(Text(f"  {stage.name}"), Text(amount), Text(stage.busy, style="dim"))
+        busy = Text(stage.busy, style="dim")
+        stages.add_row(Text(f"  {stage.name}"), Text(_amount(stage)), busy)
     bar = ProgressBar(total=snapshot.items_total, completed=snapshot.items_done, width=48)
     return Group(Text(headline(snapshot), style="bold"), bar, stages)
 

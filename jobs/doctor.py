@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from rich.table import Table
+from rich.text import Text
+
+from jobs.terminal import printable
 from schemas.failure import ItemFailure, TaglineError
 from schemas.job import JobSpec, join_uri
 
 GIB = 1024**3
+LOADING_S = 120
 LEAST_DISK_GIB = 10
 LEAST_MEMORY_GIB = 8
 LEAST_SHARED_GIB = 2
@@ -41,20 +48,45 @@ class Finding:
 
 def examine(job: JobSpec | None) -> Iterator[Finding]:
     """Check this machine, and a job's input, output and model if one is given."""
+    yield from examine_machine()
+    if job is not None:
+        yield from examine_job(job)
+
+
+def examine_machine() -> Iterator[Finding]:
+    """Check what every job needs: packages, GPUs, room, settings."""
     yield _python()
     yield from _packages()
+    yield _engine_loads()
     yield _accelerator()
+    yield _usage_reports()
     yield _disk()
     yield _memory()
     yield _shared_memory()
     yield _unsafe_rename()
-    if job is not None:
-        if any(uri.startswith("s3://") for uri in (*job.input.uris, job.output.uri)):
-            yield _credentials()
-        yield _tried("model", lambda: _find_model(job), "see model.path in the job file")
-        for uri in job.input.uris:
-            yield _tried(f"input {uri}", partial(_first_of, job, uri), "see input.uris")
-        yield _tried("output", lambda: _write_and_delete(job), "see output.uri")
+
+
+def examine_job(job: JobSpec) -> Iterator[Finding]:
+    """Check what a job names; writes a small object to its output and deletes it."""
+    if any(uri.startswith("s3://") for uri in (*job.input.uris, job.output.uri)):
+        yield _credentials()
+    yield _model(job)
+    for uri in job.input.uris:
+        yield _tried(f"input {uri}", partial(_first_of, job, uri), "see input.uris")
+    yield _tried("output", lambda: _write_and_delete(job), "see output.uri")
+
+
+def findings_view(findings: Iterable[Finding]) -> Table:
+    """The findings as a table for people."""
+    view = Table("", "what", "found", "what to do", box=None, pad_edge=False)
+    for finding in findings:
+        verdict = Text(finding.verdict.upper(), style=_STYLES[finding.verdict])
+        rest = (finding.subject, finding.detail, finding.remedy)
+        view.add_row(verdict, *(Text(printable(text)) for text in rest))
+    return view
+
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def _python() -> Finding:
@@ -81,6 +113,38 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _engine_loads() -> Finding:
+    """Load what the engine loads first, in a process of its own, since it takes seconds."""
+    command = [sys.executable, "-c", "import vllm.engine.arg_utils"]
+    remedy = "reinstall vLLM and torch as one set: uv pip install 'tagline[cpu]' or [gpu]"
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=LOADING_S
+        )
+    except subprocess.TimeoutExpired:
+        return Finding("vLLM loads", "fail", f"not within {LOADING_S} s", remedy)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return Finding("vLLM loads", "fail", lines[-1], remedy)
+    return Finding("vLLM loads", "ok", "with its libraries")
+
+
+def _usage_reports() -> Finding:
+    try:
+        from pipeline.cluster import QUIET_ENVIRONMENT
+    except ImportError as error:
+        return Finding("usage reports", "fail", f"Ray does not load: {error}", "reinstall ray")
+    loud = [
+        f"{name}={os.environ[name]}"
+        for name, quiet in QUIET_ENVIRONMENT.items()
+        if os.environ.get(name, quiet) != quiet
+    ]
+    if loud:
+        remedy = "unset these, unless reports to the makers of Ray and vLLM are wanted"
+        return Finding("usage reports", "warn", ", ".join(loud), remedy)
+    return Finding("usage reports", "ok", "off")
 
 
 def _accelerator() -> Finding:
@@ -137,10 +201,14 @@ def _unsafe_rename() -> Finding:
 
 def _credentials() -> Finding:
     import boto3
+    from botocore.exceptions import BotoCoreError
 
-    found = boto3.Session().get_credentials()
+    remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role"
+    try:
+        found = boto3.Session().get_credentials()
+    except BotoCoreError as error:
+        return Finding("AWS credentials", "fail", str(error), remedy)
     if found is None:
-        remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role"
         return Finding("AWS credentials", "fail", "none found", remedy)
     return Finding("AWS credentials", "ok", f"from {found.method}")
 
@@ -150,6 +218,18 @@ def _tried(subject: str, action: Callable[[], str], remedy: str) -> Finding:
         return Finding(subject, "ok", action())
     except (TaglineError, ItemFailure) as error:
         return Finding(subject, "fail", str(error), remedy)
+
+
+def _model(job: JobSpec) -> Finding:
+    found = _tried("model", lambda: _find_model(job), "see model.path in the job file")
+    if found.verdict == "fail" and job.model.download and _is_on_the_hub(job.model.path):
+        detail = f"{job.model.path} is not on this machine; it will be fetched from the hub"
+        return Finding("model", "warn", detail, "fetch it beforehand if workers are offline")
+    return found
+
+
+def _is_on_the_hub(path: str) -> bool:
+    return re.fullmatch(r"[^/.~][^/]*/[^/]+", path) is not None and not Path(path).exists()
 
 
 def _find_model(job: JobSpec) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from jobs.exit_codes import ExitCode
+from jobs.terminal import printable, standard_error
 from schemas.failure import TaglineError, UsageError
 
 
@@ -31,15 +30,21 @@ def reported(*, debug: bool) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except BrokenPipeError:
-        # Whoever read our output has enough, as in `tagline show ... | head`.
-        sys.stderr.close()
-        raise typer.Exit(ExitCode.DONE) from None
     except Exception as error:  # noqa: BLE001 - the last boundary before the user
         if debug:
             traceback.print_exc()
-        Console(stderr=True).print(Text(message_of(error)), soft_wrap=True)
+        standard_error().print(Text(printable(message_of(error))), soft_wrap=True)
         raise typer.Exit(exit_code_of(error)) from None
+
+
+@contextmanager
+def logged() -> Iterator[None]:
+    """Write the traceback of whatever goes wrong inside to standard error, and pass it on."""
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        raise
 
 
 def exit_code_of(error: Exception) -> ExitCode:

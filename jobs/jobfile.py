@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.expansion import apply_overrides, expand_variables
-from jobs.problems import near, problems_of
-from jobs.yaml_lines import SourceText, dotted, read_yaml
+from jobs.expansion import expand_variables
+from jobs.overrides import apply_overrides
+from jobs.problems import near, presentable, problems_of
+from jobs.yaml_lines import KeyPath, SourceText, dotted, read_yaml
 from operators.models.registry import FAMILIES
 from operators.tasks.registry import TASKS
 from schemas.failure import JobFileError, Problem
@@ -34,10 +35,12 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobSpec:
 
 
 def check_job(source: SourceText, overrides: Sequence[str] = ()) -> JobSpec:
-    """Check what was read from a job file; see `load_job`."""
+    """Check what was read from a job file; see `load_job`. Changes ``source.data``."""
     problems: list[Problem] = []
-    data = apply_overrides(expand_variables(source.data, problems), overrides)
+    replaced = apply_overrides(source.data, overrides)
+    data = expand_variables(source.data, problems)
     _expand_home(data)
+    _name_tasks(data.get("tasks"))
     problems += _task_problems(data.get("tasks"))
     problems += _family_problems(data.get("model"))
     job = None
@@ -46,8 +49,8 @@ def check_job(source: SourceText, overrides: Sequence[str] = ()) -> JobSpec:
     except ValidationError as error:
         problems += _job_problems(error, data)
     if problems or job is None:
-        lines = {dotted(key): line for key, line in source.lines.items()}
-        raise JobFileError(source.name, sorted(_located(problems, lines), key=_order))
+        located = _located(_first_of_each_place(problems), source.lines, replaced)
+        raise JobFileError(source.name, sorted(located, key=_order))
     return job
 
 
@@ -55,14 +58,31 @@ def _order(problem: Problem) -> tuple[int, str]:
     return problem.line or 0, problem.where
 
 
-def _located(problems: list[Problem], lines: dict[str, int]) -> list[Problem]:
-    """Give each problem the line of its key, or of the nearest key around it."""
+def _first_of_each_place(problems: list[Problem]) -> list[Problem]:
+    """One problem a place: a variable that is not set explains the empty value behind it."""
+    return list({problem.where: problem for problem in reversed(problems)}.values())
+
+
+def _located(
+    problems: list[Problem], lines: dict[KeyPath, int], replaced: list[KeyPath]
+) -> list[Problem]:
+    """Give each problem the line of its key, or of the nearest key around it.
+
+    What came from the command line has no line.
+    """
+    line_of = {dotted(path): line for path, line in lines.items()}
+    given = {dotted(path) for path in replaced}
     located = []
     for problem in problems:
         where = problem.where
-        while where and where not in lines:
+        while where and where not in line_of and where not in given:
             where = where[: max(where.rfind("."), where.rfind("["), 0)]
-        located.append(replace(problem, line=lines.get(where)))
+        if where in given:
+            expected = f"{problem.expected} (given by --set)"
+            problem = replace(problem, expected=expected, line=None)
+        else:
+            problem = replace(problem, line=line_of.get(where))
+        located.append(replace(problem, found=presentable(problem.found)))
     return located
 
 
@@ -82,21 +102,26 @@ def _at_home(value: Any) -> Any:
     return os.path.expanduser(value) if isinstance(value, str) else value
 
 
+def _name_tasks(tasks: Any) -> None:
+    """Let a task whose options stand below ``options`` go by its id too."""
+    for entry in _entries(tasks):
+        if _has_task(entry) and "options" in entry:
+            entry.setdefault("name", entry["task"])
+
+
 def _job_problems(error: ValidationError, data: dict[str, Any]) -> list[Problem]:
     """All but those of task entries that `_task_problems` has words for."""
-    nameless = [
+    nameless = tuple(
         dotted(("tasks", index))
         for index, entry in enumerate(_entries(data.get("tasks")))
         if not isinstance(entry, str) and not _has_task(entry)
-    ]
-    if not nameless:
-        return problems_of(error, data, JobSpec)
-    # Without its nameless entries the list would be called too short as well.
-    return [
-        problem
-        for problem in problems_of(error, data, JobSpec)
-        if problem.where != "tasks" and not problem.where.startswith(tuple(nameless))
-    ]
+    )
+    found = problems_of(error, data, JobSpec)
+    return [problem for problem in found if not _is_below(problem.where, nameless)]
+
+
+def _is_below(where: str, places: tuple[str, ...]) -> bool:
+    return any(where == place or where.startswith(f"{place}.") for place in places)
 
 
 def _entries(tasks: Any) -> list[Any]:
@@ -168,9 +193,11 @@ def job_schema() -> dict[str, Any]:
     ):
         properties[section] = {"anyOf": [*shorthand, _reference(properties[section])]}
     definitions = schema["$defs"]
+    family = definitions["ModelSpec"]["properties"]["family"]
+    family["anyOf"] = [{"enum": list(FAMILIES)}, {"type": "null"}]
     definitions.pop("TaskSpec", None)
     properties["tasks"]["items"] = {
-        "anyOf": [
+        "oneOf": [
             {"enum": list(TASKS)},
             *(_task_schema(name, definitions) for name in TASKS),
         ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -60,6 +62,8 @@ def problems_of(
     """
     expected: dict[KeyPath, list[str]] = {}
     for finding in error.errors(include_url=False):
+        if _is_only_shorter_for_its_mistakes(finding):
+            continue
         path = _real_path(finding["loc"], data, absent=finding["type"] == "missing")
         words = _words(finding, path, model)
         if words not in expected.setdefault(path, []):
@@ -68,6 +72,13 @@ def problems_of(
         Problem(dotted((*below, *path)), _value_at(path, data), " or ".join(_merged(words)))
         for path, words in expected.items()
     ]
+
+
+def _is_only_shorter_for_its_mistakes(finding: Any) -> bool:
+    """Entries that are wrong themselves are not counted by pydantic."""
+    if finding["type"] != "too_short" or not isinstance(finding["input"], list | tuple):
+        return False
+    return len(finding["input"]) >= finding["ctx"]["min_length"]
 
 
 def _merged(words: Iterable[str]) -> list[str]:
@@ -85,14 +96,18 @@ def _words(finding: Any, path: KeyPath, model: type[BaseModel]) -> str:
     if words is None:
         return finding["msg"][:1].lower() + finding["msg"][1:]
     words = words.format(**context)
-    if kind == "literal_error":
-        words += near(str(finding["input"]), context["expected"].replace("'", "").split(", "))
+    given = finding["input"]
+    if kind == "literal_error" and isinstance(given, str):
+        words += near(given, context["expected"].replace("'", "").split(", "))
+    if kind == "string_type" and isinstance(given, bool | int | float | date):
+        words += '; YAML reads it as another type unless it is in quotes ("...")'
     return words
 
 
 def _unknown_key(key: str, path: KeyPath, model: type[BaseModel]) -> str:
     known = keys_at(model, path[:-1])
-    return f"is no known key{near(key, known)}; known here: {', '.join(sorted(known))}"
+    here = f"; known here: {', '.join(sorted(known))}" if known else ""
+    return f"is no known key{near(key, known)}{here}"
 
 
 def near(found: str, known: Iterable[str]) -> str:
@@ -104,6 +119,8 @@ def near(found: str, known: Iterable[str]) -> str:
 def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys that a section may have."""
     for part in path:
+        if isinstance(part, int):
+            continue
         field = model.model_fields.get(str(part))
         inner = None if field is None else _model_in(field.annotation)
         if inner is None:
@@ -115,7 +132,12 @@ def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+    if typing.get_origin(annotation) in (
+        typing.Union,
+        types.UnionType,
+        tuple,
+        typing.Annotated,
+    ):
         for option in typing.get_args(annotation):
             found = _model_in(option)
             if found is not None:
@@ -137,6 +159,23 @@ def _real_path(location: tuple[str | int, ...], data: Any, *, absent: bool) -> K
         path.append(part)
         data = data[part]
     return tuple(path)
+
+
+def presentable(value: Any) -> Any:
+    """A value for a message: short, and without the password that an address may hold."""
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER_SHOWN:
+        return "a number of too many digits"
+    if isinstance(value, date):
+        return str(value)
+    if not isinstance(value, str):
+        return value
+    text = _USER_IN_ADDRESS.sub(r"\1***@", value)
+    return text if len(text) <= MOST_TEXT_SHOWN else f"{text[:MOST_TEXT_SHOWN]}..."
+
+
+LARGEST_NUMBER_SHOWN = 10**30
+MOST_TEXT_SHOWN = 200
+_USER_IN_ADDRESS = re.compile(r"(://)[^/\s]*@")
 
 
 def _value_at(path: KeyPath, data: Any) -> Any:

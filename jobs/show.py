@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.terminal import printable
 from operators.tasks.registry import TASKS
 from schemas.failure import UsageError
 from schemas.job import StorageSpec, join_uri
@@ -67,7 +68,7 @@ def show_rows(
     columns = _COLUMNS.get(name) or [c for c in rows.column_names if c not in _HIDDEN]
     view = Table(*columns, box=None, pad_edge=False)
     for row in rows.select(list(columns)).to_pylist():
-        view.add_row(*(Text(cell(row[column])) for column in columns))
+        view.add_row(*(Text(printable(cell(row[column]))) for column in columns))
     console.print(view)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from rich.text import Text
 from jobs.console import counted, duration
 from pipeline.report import RunReport
 from schemas.job import StorageSpec
+from schemas.tables import FAILURES_TABLE
 
 
 def print_summary(console: Console, report: RunReport, storage: StorageSpec) -> None:
@@ -24,7 +24,9 @@ def summary_lines(report: RunReport, storage: StorageSpec) -> list[str]:
     lines = [_outcome(report), "", *_amounts(report), "", "Tables:"]
     width = max(len(name) for name in report.tables)
     lines += [f"  {name:<{width}}  {uri}" for name, uri in sorted(report.tables.items())]
-    lines += ["", "Look at them:", f"  tagline show {report.output}{_endpoint(storage)}"]
+    lines += ["", "Look at them:", f"  {show_line(report, storage)}"]
+    if report.failures_by_code:
+        lines.append(f"  {show_line(report, storage)} --table {FAILURES_TABLE}")
     lines += ["or in Python:", f"  {python_line(report, storage)}"]
     return lines
 
@@ -67,22 +69,30 @@ def _failures(report: RunReport) -> str:
     if not report.failures_by_code:
         return ""
     codes = ", ".join(f"{n} {code}" for code, n in sorted(report.failures_by_code.items()))
-    return f"  ({codes}; see table failures)"
+    return f"  ({codes}; see table {FAILURES_TABLE})"
 
 
-def _endpoint(storage: StorageSpec) -> str:
-    return f" --endpoint-url {storage.endpoint_url}" if storage.endpoint_url else ""
+def show_line(report: RunReport, storage: StorageSpec) -> str:
+    """The command that lists the tables."""
+    command = ["tagline", "show", report.output]
+    if storage.endpoint_url:
+        command += ["--endpoint-url", storage.endpoint_url]
+    return shlex.join(command)
 
 
 def python_line(report: RunReport, storage: StorageSpec) -> str:
     """One line of shell that prints a table; credentials come from the environment."""
     results = [name for name in report.tables if name in report.rows_by_table]
     name = min(results or report.tables)
-    options = ""
-    if storage.endpoint_url:
+    given = {}
+    if storage.endpoint_url and report.output.startswith("s3://"):
         given = {"aws_endpoint": storage.endpoint_url, "aws_allow_http": "true"}
-        options = f", storage_options={json.dumps(given)}"
-    table = f"DeltaTable({json.dumps(report.tables[name])}{options})"
+    if storage.region:
+        given["aws_region"] = storage.region
+    options = ""
+    if given:
+        options = f", storage_options={given!r}"
+    table = f"DeltaTable({report.tables[name]!r}{options})"
     code = (
         "from deltalake import DeltaTable, QueryBuilder as Q; "
         f'print(Q().register("t", {table}).execute("select * from t limit 5").read_all())'

@@ -12,6 +12,9 @@ from schemas.failure import JobFileError, Problem
 
 KeyPath = tuple[str | int, ...]
 
+MAX_VALUES = 100_000
+MAX_DEPTH = 50
+
 # Besides its own errors PyYAML lets these out, for values that do not fit an explicit tag
 # (`!!int ""`), impossible dates and bottomless nesting.
 _PARSER_ERRORS = (
@@ -39,13 +42,29 @@ class SourceText:
     data: dict[str, Any]
     lines: dict[KeyPath, int] = field(default_factory=dict)
 
-    def line_of(self, path: KeyPath) -> int | None:
-        """Line of a key, or of the nearest key around it."""
-        while path:
-            if path in self.lines:
-                return self.lines[path]
-            path = path[:-1]
-        return None
+
+class YamlError(ValueError):
+    """Text that is no YAML, or not YAML of a size that a job can have.
+
+    Attributes:
+        reason: Why, on one line.
+        line: 1-based line, if known.
+    """
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+class _Loader(yaml.SafeLoader):
+    """Remembers which node it is turning into a value, for errors that name none."""
+
+    at: yaml.Node | None = None
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        self.at = node
+        return super().construct_object(node, deep=deep)
 
 
 def read_yaml(path: Path) -> SourceText:
@@ -70,20 +89,13 @@ def read_yaml(path: Path) -> SourceText:
 
 def parse_yaml(text: str, name: str) -> SourceText:
     """Parse YAML text that holds one mapping; see `read_yaml`."""
-    loader = None
     try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        if node is None:
-            raise _file_error(name, "the file is empty; expected a job")
-        lines, repeated = _walk(node)
-        data = loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        raise _file_error(name, f"this is no YAML: {error.problem}", line) from None
-    except _PARSER_ERRORS as error:
-        raise _file_error(name, f"this is no YAML: {_words(error)}") from None
+        node, data = _parsed(text)
+    except YamlError as error:
+        raise _file_error(name, f"this is no YAML: {error.reason}", error.line) from None
+    if node is None:
+        raise _file_error(name, "the file is empty; expected a job")
+    lines, repeated = _walk(node)
     if repeated:
         raise JobFileError(name, repeated)
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
@@ -91,8 +103,59 @@ def parse_yaml(text: str, name: str) -> SourceText:
     return SourceText(name, data, lines)
 
 
+def parse_value(text: str) -> Any:
+    """Parse one YAML value.
+
+    Raises:
+        YamlError: If the text is no YAML.
+    """
+    return _parsed(text)[1]
+
+
+def _parsed(text: str) -> tuple[yaml.Node | None, Any]:
+    loader = None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        data = None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = error.problem or error.context or "it cannot be read"
+        raise YamlError(reason, mark.line + 1 if mark else None) from None
+    except _PARSER_ERRORS as error:
+        at = loader.at if loader is not None else None
+        raise YamlError(_words(error), at.start_mark.line + 1 if at else None) from None
+    return node, _Copier().copy(data)
+
+
+class _Copier:
+    """Writes aliases out, so that no two places share a value, within bounds.
+
+    A few lines of nested aliases can stand for more values than memory holds.
+    """
+
+    def __init__(self) -> None:
+        self._values = 0
+
+    def copy(self, value: Any, depth: int = 0) -> Any:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise YamlError(f"with its aliases it holds more than {MAX_VALUES:,} values")
+        if depth > MAX_DEPTH:
+            raise YamlError(f"it is nested more than {MAX_DEPTH} deep")
+        if isinstance(value, dict):
+            return {key: self.copy(entry, depth + 1) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [self.copy(entry, depth + 1) for entry in value]
+        return value
+
+
 def _words(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, RecursionError):
+        return f"it is nested more than {MAX_DEPTH} deep"
+    # Only these say something about the value; the others about PyYAML's insides.
+    says = isinstance(error, ValueError | yaml.YAMLError) and str(error)
+    return says.splitlines()[0] if says else "the value does not fit its type"
 
 
 def _file_error(name: str, expected: str, line: int | None = None) -> JobFileError:

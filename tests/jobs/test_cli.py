@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
 from jobs.cli import exit_code
 from jobs.exit_codes import ExitCode
 from pipeline.report import StopSignal
-from tests.jobs.test_console import REPORT
+from tests.jobs.reports import REPORT
 
 GOOD = "input: /nowhere/in\nmodel: /nowhere/model\ntasks: [caption]\noutput: /tmp/none\n"
 
 
-def tagline(*arguments: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
+def tagline(
+    *arguments: str, code: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     command = ["-c", code] if code else ["-m", "jobs.cli"]
     return subprocess.run(
-        [sys.executable, *command, *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, *command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | environment,
     )
+
+
+def tagline_unread(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run with a standard output that nobody reads any more."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "jobs.cli", *arguments]
+    try:
+        return subprocess.run(
+            command, stdout=writes, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    finally:
+        os.close(writes)
 
 
 @pytest.fixture
@@ -68,6 +86,16 @@ def test_validate_says_what_the_job_is(job_file):
     done = tagline("validate", str(job_file), "--set", "model.seed=3")
     assert done.returncode == 0
     assert done.stdout.startswith("OK")
+    for part in ("/nowhere/in", "/nowhere/model", "caption", "/tmp/none"):
+        assert part in done.stdout
+
+
+def test_names_that_the_terminal_cannot_show_are_written_out(job_file):
+    done = tagline(
+        "validate", str(job_file), "--set", "input=/tmp/图", PYTHONIOENCODING="ascii"
+    )
+    assert done.returncode == 0
+    assert "/tmp/\\u56fe" in done.stdout
 
 
 def test_validate_loads_nothing_heavy(job_file):
@@ -75,7 +103,7 @@ def test_validate_loads_nothing_heavy(job_file):
         "import sys, json; from jobs.cli import app\n"
         "try: app(['validate', sys.argv[1]])\n"
         "except SystemExit as end: print(json.dumps([end.code, sorted("
-        "{'ray', 'torch', 'vllm', 'transformers', 'av', 'deltalake', 'boto3'}"
+        "{'ray', 'torch', 'vllm', 'transformers', 'av', 'pandas', 'deltalake', 'boto3'}"
         " & set(sys.modules))]))"
     )
     done = tagline(str(job_file), code=probe)
@@ -110,12 +138,48 @@ def test_bad_usage_is_exit_2(arguments):
     assert "Traceback" not in done.stderr
 
 
-def test_run_without_a_model_is_exit_2_and_names_it(job_file):
-    done = tagline("run", str(job_file))
+def test_run_without_a_model_is_exit_2_and_names_it(job_file, tmp_path):
+    log = tmp_path / "run.log"
+    done = tagline("run", str(job_file), "--log-file", str(log))
     assert done.returncode == 2
+    assert done.stdout == f"Log: {log}\n"
     assert "/nowhere/model" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "Traceback" in tagline("run", str(job_file), "--debug").stderr
+    assert "Traceback" in log.read_text()
+
+
+def test_a_run_that_nobody_watches_keeps_its_exit_code(job_file):
+    done = tagline_unread("run", str(job_file), "--debug")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert "/nowhere/model" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["tasks"], ["models"]], ids=" ".join)
+def test_a_reader_who_has_enough_is_no_error(arguments):
+    done = tagline_unread(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_log_file_that_cannot_be_written_is_exit_2(job_file):
+    done = tagline("run", str(job_file), "--log-file", "/proc/nowhere/run.log")
+    assert done.returncode == 2
+    assert "/proc/nowhere/run.log cannot be written" in done.stderr
+
+
+def test_defects_are_owned_up_to_without_a_traceback(job_file):
+    code = (
+        "import sys, jobs.jobfile\n"
+        "def broken(*_): raise ZeroDivisionError('division by zero')\n"
+        "jobs.jobfile.load_job = broken\n"
+        "from jobs.cli import app; app(sys.argv[1:])"
+    )
+    done = tagline("validate", str(job_file), code=code)
+    assert done.returncode == 3
+    first, second = done.stderr.splitlines()
+    assert first == "Error: ZeroDivisionError: division by zero"
+    assert "defect of Tagline's; run again with --debug" in second
+    assert "Traceback" in tagline("validate", str(job_file), "--debug", code=code).stderr
 
 
 def test_unsafe_rename_stops_a_run(job_file, monkeypatch):
@@ -123,23 +187,6 @@ def test_unsafe_rename_stops_a_run(job_file, monkeypatch):
     done = tagline("run", str(job_file))
     assert done.returncode == 2
     assert "AWS_S3_ALLOW_UNSAFE_RENAME" in done.stderr
-
-
-def test_show_lists_tables_and_prints_rows_as_plain_text(tmp_path):
-    rows = pa.table(
-        {
-            "item_id": ["a", "b"],
-            "task": ["caption", "caption"],
-            "caption": ["[red]no markup[/red]", "=1+1"],
-        }
-    )
-    write_deltalake(str(tmp_path / "captions"), rows)
-    listed = tagline("show", str(tmp_path))
-    assert listed.returncode == 0
-    assert "captions  2" in listed.stdout
-    shown = tagline("show", str(tmp_path), "--table", "captions", "--limit", "1")
-    assert "[red]no markup[/red]" in shown.stdout
-    assert "=1+1" not in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -165,14 +212,36 @@ def test_tasks_models_and_schema_are_printed():
     assert json.loads(tagline("schema").stdout)["title"] == "Tagline job"
 
 
+def test_doctor_finds_this_machine_fit():
+    done = tagline("doctor")
+    assert done.returncode == 0, done.stdout
+    for part in ("Python", "ray 2", "vllm", "usage reports", "memory", "/dev/shm"):
+        assert part in done.stdout
+    assert "FAIL" not in done.stdout
+
+
 def test_doctor_names_what_is_missing_and_its_remedy(job_file, tmp_path):
-    healthy = tagline("doctor")
-    assert healthy.returncode == 0
-    assert "vLLM" in healthy.stdout
-    done = tagline("doctor", str(job_file), "--set", f"output={tmp_path / 'out'}")
+    broken = tmp_path / "vllm"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("raise ImportError('libcudart.so.13 is missing')")
+    done = tagline(
+        "doctor",
+        str(job_file),
+        "--set",
+        f"output={tmp_path / 'out'}",
+        PYTHONPATH=str(tmp_path),
+        RAY_USAGE_STATS_ENABLED="1",
+        AWS_S3_ALLOW_UNSAFE_RENAME="true",
+    )
     assert done.returncode == 3
-    assert "fail  model: " in done.stdout
+    lines = {" ".join(line.split()[:3]): line for line in done.stdout.splitlines()}
+    assert "libcudart.so.13 is missing" in lines["FAIL vLLM loads"]
+    assert "RAY_USAGE_STATS_ENABLED=1" in lines["WARN usage reports"]
+    assert "unset it" in lines["FAIL safe commits"]
+    assert "see input.uris" in lines["FAIL input /nowhere/in"]
     assert "see model.path" in done.stdout
-    assert "fail  input /nowhere/in" in done.stdout
-    assert "ok    output" in done.stdout
-    assert not any(path.is_file() for path in (tmp_path / "out").rglob("*"))
+    assert "can be written" in lines[f"OK output {tmp_path / 'out'}"]
+
+
+def test_doctor_without_a_job_has_nothing_to_set():
+    assert tagline("doctor", "--set", "model.seed=1").returncode == 2

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
+import re
 from dataclasses import replace
 
 from rich.console import Console
 
 from jobs.console import LiveView, PlainView, duration, view_for
-from jobs.summary import python_line, summary_lines
-from pipeline.report import RunReport, Snapshot, StageStatus
-from schemas.job import StorageSpec
+from pipeline.report import Snapshot, StageStatus
 
 STATE = Snapshot(
     phase="annotating",
@@ -25,24 +21,6 @@ STATE = Snapshot(
         StageStatus("commit", 2400, None, "rows"),
     ),
     elapsed_s=65.0,
-)
-REPORT = RunReport(
-    run_id="r1",
-    outcome="done",
-    items_listed=60,
-    items_skipped_names=1,
-    items_current=10,
-    items_planned=50,
-    items_done=48,
-    items_failed=2,
-    rows_by_table={"captions": 48},
-    failures_by_code={"not_media": 2},
-    engine_start_s=31.0,
-    annotate_s=5.0,
-    items_per_s=10.0,
-    output="s3://b/out",
-    tables={"captions": "s3://b/out/captions", "failures": "s3://b/out/failures"},
-    log_path="/tmp/x.log",
 )
 
 
@@ -82,39 +60,27 @@ def test_a_terminal_gets_a_live_view_and_a_pipe_plain_lines():
     assert isinstance(view_for(target, plain=True), PlainView)
 
 
-def test_the_summary_says_what_was_done_and_where_it_is():
-    text = "\n".join(summary_lines(REPORT, StorageSpec()))
-    for part in ("items listed             60", "captions                 48"):
-        assert part in text
-    assert "failed items              2  (2 not_media; see table failures)" in text
-    assert "s3://b/out/captions" in text
-    assert "tagline show s3://b/out" in text
+def test_no_color_and_dumb_terminals_are_honoured(monkeypatch):
+    colour = re.compile(r"\x1b\[([\d;]*;)?[349]\d[;m]")
+    shown = {}
+    for setting in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", setting)
+        target, text = console(force_terminal=True, color_system="truecolor")
+        view = view_for(target, plain=False)
+        view.update(STATE)
+        view.close()
+        shown[setting] = text.getvalue()
+    assert colour.search(shown[""])
+    assert not colour.search(shown["1"])
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(view_for(console(force_terminal=True)[0], plain=False), PlainView)
 
 
-def test_outcomes_are_told_apart():
-    def first(**changes) -> str:
-        return summary_lines(replace(REPORT, **changes), StorageSpec())[0]
-
-    assert first() == "Done."
-    assert "Nothing new to do: 10 items up to date" in first(outcome="nothing_to_do")
-    empty = first(outcome="nothing_to_do", items_listed=0)
-    assert "no images or videos; 1 file of other kinds passed over" in empty
-    assert "More items failed" in first(outcome="over_budget")
-    assert "run the same job again" in first(outcome="interrupted")
-
-
-def test_the_python_line_works_in_a_shell(tmp_path):
-    import pyarrow as pa
-    from deltalake import write_deltalake
-
-    uri = str(tmp_path / "it's here")
-    write_deltalake(uri, pa.table({"caption": ["a red mug"]}))
-    line = python_line(replace(REPORT, tables={"captions": uri}), StorageSpec())
-    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
-    done = subprocess.run(
-        ["bash", "-c", line], env=os.environ | {"PATH": path}, capture_output=True, text=True
-    )
-    assert "a red mug" in done.stdout, done.stderr
+def test_escape_sequences_in_names_do_not_reach_the_terminal():
+    target, text = console()
+    view = PlainView(target)
+    view.note("gone: \x1b[2J")
+    assert text.getvalue() == "gone: \\x1b[2J\n"
 
 
 def test_durations():

@@ -77,6 +77,11 @@ def test_four_lines_are_a_whole_job():
             "no user name",
         ),
         ("name: '../x'", "name", 5, "letters, digits"),
+        ("name: 2024-01-01", "name", 5, "quotes"),
+        ("tasks: [{task: tags, vocabulary: [no]}]", "tasks[0].vocabulary[0]", 3, "quotes"),
+        ("tasks: [{task: caption, options: {}, x: 1}]", "tasks[0].x", 3, "known here: name"),
+        ('input: "a\\0b"', "input", 1, "without NUL"),
+        ('input: "\\ud800"', "input", 1, "surrogates"),
     ],
 )
 def test_each_mistake_is_named_with_its_place_and_what_was_expected(change, where, line, says):
@@ -139,7 +144,9 @@ def test_the_message_shows_file_line_key_value_and_remedy():
         ("- a\n- b", "expected keys and values", None),
         ("just text", "expected keys and values", None),
         ("1: 2", "expected keys and values", None),
-        ("a: !!int ''", "no YAML", None),
+        ("a: !!int ''", "does not fit its type", 1),
+        ("name: x\ninput: 2020-13-45", "month must be", 2),
+        ("a: 1\n---\nb: 2", "no YAML", 2),
         ("a: !!python/object:os.system x", "no YAML", 1),
     ],
 )
@@ -210,9 +217,46 @@ def test_a_malformed_override_is_a_usage_error(override):
         load(GOOD + "name: x\n", override)
 
 
-def test_an_override_that_breaks_the_job_is_a_problem_without_a_line():
-    [problem] = problems(GOOD, "resources.decode_workers=-1")
-    assert (problem.where, problem.line) == ("resources.decode_workers", None)
+def test_an_override_that_breaks_the_job_is_named_as_such_and_has_no_line():
+    [problem, other] = problems(GOOD, "resources.decode_workers=-1", "input=gs://x")
+    assert (other.where, other.line) == ("resources.decode_workers", None)
+    assert (problem.where, problem.line) == ("input", None)
+    assert problem.expected.endswith("(given by --set)")
+
+
+def test_an_override_may_replace_a_variable_that_is_not_set(monkeypatch):
+    monkeypatch.delenv("NIGHT", raising=False)
+    text = GOOD.replace("s3://shop/annotations/", "s3://shop/${NIGHT}")
+    assert load(text, "output=/tmp/out").output.uri == "/tmp/out"
+
+
+def test_an_unset_variable_is_one_problem_wherever_it_stands(monkeypatch):
+    monkeypatch.delenv("NIGHT", raising=False)
+    found = problems(GOOD + "resources:\n  engine_replicas: ${NIGHT}\n", "input=['${NIGHT}']")
+    assert [problem.where for problem in found] == ["input[0]", "resources.engine_replicas"]
+
+
+def test_an_override_of_a_value_with_two_names_changes_one_of_them():
+    text = GOOD.replace("tasks: [caption]", "tasks: [&a {task: caption}, {<<: *a, name: b}]")
+    job = load(text, "tasks.0.max_chars=50")
+    assert [spec.options for spec in job.tasks] == [{"max_chars": 50}, {}]
+
+
+def test_options_may_stand_below_their_own_key():
+    job = load(GOOD.replace("[caption]", "[{task: caption, options: {max_chars: 50}}]"))
+    assert (job.tasks[0].name, job.tasks[0].options) == ("caption", {"max_chars": 50})
+
+
+def test_passwords_in_addresses_and_endless_values_are_not_repeated():
+    with pytest.raises(JobFileError) as caught:
+        load(
+            GOOD
+            + "storage: {endpoint_url: 'http://me:hunter2@h'}\n"
+            + f"name: {'x' * 5000}\nfailures: {{budget: -0x{'f' * 9000}}}\n"
+        )
+    assert len(caught.value.problems) == 3
+    assert "hunter2" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 _KEYS = st.sampled_from(
@@ -253,6 +297,10 @@ def test_any_text_is_a_job_or_a_list_of_problems(text):
         "input: !!timestamp x",
         "input: !!bool x",
         "? [a, b]\n: c",
+        "name: 0x" + "f" * 9000,
+        "media: " + "{a: " * 60 + "1" + "}" * 60,
+        "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)),
     ],
 )
 def test_yaml_that_was_made_to_hurt(text):
@@ -266,7 +314,12 @@ def test_the_schema_takes_what_the_loader_takes():
     check.validate(yaml.safe_load(GOOD))
     for path in sorted((ROOT / "jobs").glob("*.yaml")):
         check.validate(yaml.safe_load(path.read_text()))
-    for wrong in ("tasks: [captoin]", "tasks: [{task: caption, max_char: 1}]", "nonsense: 1"):
+    for wrong in (
+        "model: {family: gpt}",
+        "tasks: [captoin]",
+        "tasks: [{task: caption, max_char: 1}]",
+        "nonsense: 1",
+    ):
         changed = yaml.safe_load(GOOD) | yaml.safe_load(wrong)
         assert not check.is_valid(changed), wrong
     json.dumps(schema)

@@ -1,0 +1,48 @@
+"""Signals that stop a run."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pipeline.report import StopSignal
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stopping(
+    stop: StopSignal, tell: Callable[[str], None], leave: Callable[[], None]
+) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM ask for a stop, and a SIGINT after it end all at once.
+
+    Args:
+        stop: Gets the request.
+        tell: Told what happens now.
+        leave: Ends the process.
+    """
+    tellers: list[threading.Thread] = []
+
+    def handle(signum: int, _frame: object) -> None:
+        if stop.requested:
+            if signum == signal.SIGINT:
+                leave()
+            return
+        stop.request(signum)
+        # The handler may have interrupted a write to the terminal, which cannot be entered
+        # twice; a thread waits for its end.
+        message = "Stopping: committing what is done. Ctrl-C (again) to leave at once."
+        teller = threading.Thread(target=tell, args=(message,), name="tagline-stopping")
+        tellers.append(teller)
+        teller.start()
+
+    before = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for teller in tellers:
+            teller.join()
