@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from rich.console import Console
@@ -91,8 +92,8 @@ def python_line(report: RunReport, storage: StorageSpec) -> str:
         given["aws_region"] = storage.region
     options = ""
     if given:
-        options = f", storage_options={given!r}"
-    table = f"DeltaTable({report.tables[name]!r}{options})"
+        options = f", storage_options={json.dumps(given)}"
+    table = f"DeltaTable({json.dumps(report.tables[name])}{options})"
     code = (
         "from deltalake import DeltaTable, QueryBuilder as Q; "
         f'print(Q().register("t", {table}).execute("select * from t limit 5").read_all())'

@@ -125,7 +125,9 @@ class Progress:
             return (StageStatus("list", self._listed, None, "reading the input"),)
         decode, engines = self._totals.get(DECODE, {}), self._totals.get(ANNOTATE, {})
         megabytes = decode.get("bytes_fetched", 0) / 1e6
-        decoding = f"{decode.get('workers', 0):.0f} workers, {megabytes:.0f} MB fetched"
+        workers = int(decode.get("workers", 0))
+        noun = "worker" if workers == 1 else "workers"
+        decoding = f"{workers} {noun}, {megabytes:.0f} MB fetched"
         asking = (
             f"{engines.get('in_flight', 0):.0f} items in flight, "
             f"{engines.get('output_tokens', 0):.0f} tokens written"
