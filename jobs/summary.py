@@ -92,8 +92,8 @@ def python_line(report: RunReport, storage: StorageSpec) -> str:
         given["aws_region"] = storage.region
     options = ""
     if given:
-        options = f", storage_options={json.dumps(given)}"
-    table = f"DeltaTable({json.dumps(report.tables[name])}{options})"
+        options = f", storage_options={json.dumps(given, ensure_ascii=False)}"
+    table = f"DeltaTable({json.dumps(report.tables[name], ensure_ascii=False)}{options})"
     code = (
         "from deltalake import DeltaTable, QueryBuilder as Q; "
         f'print(Q().register("t", {table}).execute("select * from t limit 5").read_all())'

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from operators.engine_arguments import engine_arguments, engine_environment
 from operators.models.base import PromptParts
 from operators.models.checkpoint import read_config, read_geometry
@@ -33,7 +35,7 @@ class Workload:
         max_tokens: Longest answer.
         seed: Of each request.
         json_schema: What the answer is held to.
-        stop_tokens: Tokens that end an answer.
+        stop_token_ids: Tokens that end an answer.
         max_image_pixels: Pixels to which Tagline shrinks.
         engine_args: vLLM's arguments, the same as Tagline's engine has.
         environment: Variables that vLLM reads, likewise.
@@ -49,7 +51,7 @@ class Workload:
     max_tokens: int
     seed: int
     json_schema: dict[str, Any]
-    stop_tokens: list[str]
+    stop_token_ids: list[int]
     max_image_pixels: int
     engine_args: dict[str, Any]
     environment: dict[str, str]
@@ -74,6 +76,7 @@ def make_workload(endpoint_url: str, bucket: str, keys: list[str], model: Path) 
         keys: The images.
         model: Folder of a checkpoint; runs' scratch folders are made beside it.
     """
+    vocabulary = Tokenizer.from_file(str(model / "tokenizer.json")).get_vocab()
     family, geometry = detect_family(read_config(model)), read_geometry(model)
     bound = bind_task(TaskSpec.model_validate(TASK))
     frames = Frames(MediaKind.IMAGE, bytes(3), ((1, 1),))
@@ -99,7 +102,7 @@ def make_workload(endpoint_url: str, bucket: str, keys: list[str], model: Path) 
         max_tokens=bound.task.max_tokens(bound.options),
         seed=spec.seed,
         json_schema=bound.task.answer_schema(bound.options, 1),
-        stop_tokens=list(family.stop_tokens),
+        stop_token_ids=[found for t in family.stop_tokens if (found := vocabulary.get(t))],
         max_image_pixels=geometry.max_image_pixels,
         engine_args=arguments,
         environment=environment.defaults,

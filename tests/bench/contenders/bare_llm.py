@@ -29,12 +29,11 @@ class BareLlm:
         # and not beside it; `mp` is the faster of the two and vLLM's own choice.
         arguments = workload.engine_args | {"distributed_executor_backend": "mp"}
         self._llm = LLM(**arguments)
-        vocabulary = self._llm.get_tokenizer().get_vocab()
         self._sampling = SamplingParams(
             max_tokens=workload.max_tokens,
             temperature=0.0,
             seed=workload.seed,
-            stop_token_ids=[vocabulary[t] for t in workload.stop_tokens if t in vocabulary],
+            stop_token_ids=workload.stop_token_ids,
             structured_outputs=StructuredOutputsParams(json=workload.json_schema),
         )
         self.start_s = time.monotonic() - begun

@@ -47,6 +47,8 @@ def contend(workload: dict[str, Any]) -> dict[str, Any]:
         "RAY_USAGE_STATS_ENABLED": "0",
     }
     os.environ.update(environment)
+    # As Tagline has it: else its workers would yield to whatever else the machine does.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - as Ray spells it
     ray.init(
         address="local",
         num_cpus=max(4, os.cpu_count() or 1),
@@ -89,6 +91,7 @@ def _processor(workload: dict[str, Any]) -> Any:
         model_source=workload["model"],
         engine_kwargs=engine_args | {"distributed_executor_backend": "mp"},
         log_engine_metrics=False,
+        placement_group_config={"bundles": [{"CPU": 1}]},
         chat_template_stage=False,
         tokenize_stage=False,
         detokenize_stage=False,
@@ -97,7 +100,7 @@ def _processor(workload: dict[str, Any]) -> Any:
         "max_tokens": workload["max_tokens"],
         "temperature": 0.0,
         "seed": workload["seed"],
-        "stop_token_ids": _stop_token_ids(workload),
+        "stop_token_ids": workload["stop_token_ids"],
         "structured_outputs": {"json": json.dumps(workload["json_schema"])},
     }
     prompt = workload["prompt"]
@@ -121,15 +124,10 @@ def _processor(workload: dict[str, Any]) -> Any:
     processor = build_processor(config, preprocess=preprocess, postprocess=postprocess)
     stage = processor.get_stage_by_name(processor.list_stage_names()[-1])
     assert isinstance(stage, vLLMEngineStage)
-    stage.fn = TimedEngine
+    # Not by assignment: that validates the stage anew, which then forgets its placement
+    # and asks for a GPU.
+    object.__setattr__(stage, "fn", TimedEngine)
     return processor
-
-
-def _stop_token_ids(workload: dict[str, Any]) -> list[int]:
-    from transformers import AutoTokenizer
-
-    vocabulary = AutoTokenizer.from_pretrained(workload["model"]).get_vocab()
-    return [vocabulary[token] for token in workload["stop_tokens"] if token in vocabulary]
 
 
 if __name__ == "__main__":
