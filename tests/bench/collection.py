@@ -7,9 +7,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.bench.photographs import PhotoSet, jpegs, with_comment
+from tests.bench.photographs import PhotoSet, jpegs
 
 BUCKET = "bench"
+DISTINCT = 24
 
 
 def client(endpoint_url: str) -> Any:
@@ -23,36 +24,31 @@ def client(endpoint_url: str) -> Any:
 
 
 def upload_files(s3: Any, photos: PhotoSet, items: int) -> int:
-    """Put `items` files, each its own, below ``<photos.name>/``.
+    """Put `items` photographs, all different, below ``<photos.name>/``.
 
     Returns:
         Bytes of a file, on average.
     """
-    drawn = list(jpegs(photos))
     total = 0
-    for number in range(items):
-        data = with_comment(drawn[number % len(drawn)], f"photograph {number}")
+    for number, data in enumerate(jpegs(photos, items)):
         s3.put_object(Bucket=BUCKET, Key=key(photos, number), Body=data)
         total += len(data)
     return total // items
 
 
 def upload_copies(s3: Any, photos: PhotoSet, items: int) -> int:
-    """Put the distinct pictures under `items` keys by server-side copies.
+    """Put `DISTINCT` photographs under `items` keys by server-side copies.
 
     The server's memory then holds each picture once.
 
     Returns:
         Bytes of a file, on average.
     """
-    total = 0
-    for number, data in enumerate(jpegs(photos)):
-        s3.put_object(Bucket=BUCKET, Key=key(photos, number), Body=data)
-        total += len(data)
-    for number in range(photos.distinct, items):
-        source = {"Bucket": BUCKET, "Key": key(photos, number % photos.distinct)}
+    bytes_per_file = upload_files(s3, photos, DISTINCT)
+    for number in range(DISTINCT, items):
+        source = {"Bucket": BUCKET, "Key": key(photos, number % DISTINCT)}
         s3.copy_object(Bucket=BUCKET, Key=key(photos, number), CopySource=source)
-    return total // photos.distinct
+    return bytes_per_file
 
 
 def key(photos: PhotoSet, number: int) -> str:

@@ -1,7 +1,8 @@
 """``make bench-pipeline``: how much of the engine's speed a whole job keeps.
 
-Four contenders annotate the same images with the same small model, prompt, sampling and
-engine arguments, each in a process of its own, one after the other, several times over:
+Four contenders annotate the same images, no two of which are equal, with the same small
+model, prompt, sampling and engine arguments, each in a process of its own, one after the
+other, several times over:
 
 - tagline: a whole job, from the engine's being ready to the last commit;
 - engine: ``LLM.generate`` on images that were decoded and shrunk before;
