@@ -101,7 +101,7 @@ def validate(job_file: JobFile, overrides: Overrides = None, debug: Debug = Fals
         job = load_job(job_file, overrides or ())
         tasks = ", ".join(spec.name for spec in job.tasks)
         _say(f"OK: {job_file}")
-        _say(f"  input   {', '.join(job.input.uris)}")
+        _say(f"  input   {', '.join(job.input.addresses)}")
         _say(f"  model   {job.model.path}")
         _say(f"  tasks   {tasks}")
         _say(f"  output  {job.output.uri}")
@@ -143,12 +143,17 @@ def show(
 
 
 @app.command()
-def tasks(debug: Debug = False) -> None:
-    """List what a model can be asked."""
+def tasks(
+    name: Annotated[
+        str | None, typer.Argument(help="A task, to see its options, prompt and columns.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """List what a model can be asked, or show one task."""
     with reported(debug=debug):
-        from jobs.catalogue import tasks_view
+        from jobs.catalogue import task_view, tasks_view
 
-        standard_output().print(tasks_view())
+        standard_output().print(task_view(name) if name else tasks_view())
 
 
 @app.command()

@@ -68,10 +68,10 @@ def examine_machine() -> Iterator[Finding]:
 
 def examine_job(job: JobSpec) -> Iterator[Finding]:
     """Check what a job names; writes a small object to its output and deletes it."""
-    if any(uri.startswith("s3://") for uri in (*job.input.uris, job.output.uri)):
+    if any(uri.startswith("s3://") for uri in (*job.input.addresses, job.output.uri)):
         yield _credentials()
     yield _model(job)
-    for uri in job.input.uris:
+    for uri in job.input.addresses:
         yield _tried(f"input {uri}", partial(_first_of, job, uri), "see input.uris")
     yield _tried("output", lambda: _write_and_delete(job), "see output.uri")
 

@@ -38,12 +38,14 @@ class Sampling:
         temperature: 0 is greedy.
         seed: Seed of the request's own random numbers.
         json_schema: If given, the answer is forced to be JSON of this schema.
+        measured: Whether the probability of each token is wanted.
     """
 
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
     json_schema: dict[str, Any] | None = None
+    measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,20 @@ class Request:
 
 
 @dataclass(frozen=True)
+class TokenChance:
+    """A token of an answer, and how likely it was.
+
+    Attributes:
+        end: Characters of the answer up to and with it.
+        logprob: Natural logarithm of its probability among the tokens that the answer's
+            schema allowed at its place.
+    """
+
+    end: int
+    logprob: float
+
+
+@dataclass(frozen=True)
 class Completion:
     """An engine's answer.
 
@@ -78,6 +94,7 @@ class Completion:
             embedding of the media.
         prompt_tokens: All tokens of that prompt.
         output_tokens: Tokens of the answer.
+        chances: The answer's tokens one by one, if that was wanted; else empty.
     """
 
     text: str
@@ -85,6 +102,7 @@ class Completion:
     image_tokens: int
     prompt_tokens: int
     output_tokens: int
+    chances: tuple[TokenChance, ...] = ()
 
 
 class Engine(Protocol):

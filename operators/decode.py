@@ -7,22 +7,26 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
 from operators.images import decode_image
 from operators.signatures import HEAD_BYTES, sniff
+from operators.sources.inside import InsideReader
 from operators.storage import Stores
 from operators.storage.base import too_large
 from operators.video.decode import decode_video
-from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.item import DecodedItem, Item, Medium, decoded_to_table, plan_to_items
-from schemas.job import MediaSpec, StorageSpec
+from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
+from schemas.item import DecodedItem, Item, LeftOut, Medium, decoded_to_table, plan_to_items
+from schemas.job import MediaSpec, SeveralImages, StorageSpec
 from schemas.media import Frames, MediaKind
 
 Element = TypeVar("Element")
+
+LIMIT = "limit"
+"""Code of an image that was left out because there were too many."""
 
 SPOOL_BYTES = 32 * 1024**2
 """Larger videos are decoded from a file instead of memory."""
@@ -49,9 +53,14 @@ class DecodeStats:
 
 @dataclass
 class _Fetched:
-    """The media of one item: bytes, or an open file where they are many."""
+    """The media of one item: bytes, or an open file where they are many.
+
+    A medium that was left out or could not be had is in `left_out` instead.
+    """
 
     media: list[bytes | BinaryIO]
+    places: list[int] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
     size: int = 0
     seconds: float = 0.0
     failure: ItemFailure | None = None
@@ -92,18 +101,22 @@ class DecodeOperator:
         self._max_frame_pixels = max_frame_pixels
         self._fetch_threads = fetch_threads
         self._stores: Stores | None = None
+        self._inside: InsideReader | None = None
         self._pool: ThreadPoolExecutor | None = None
 
     def setup(self) -> None:
         """See `Operator.setup`."""
         self._stores = Stores(self._storage)
+        self._inside = InsideReader(self._stores)
         self._pool = ThreadPoolExecutor(self._fetch_threads, thread_name_prefix="fetch")
 
     def close(self) -> None:
         """See `Operator.close`."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = self._stores = None
+        if self._inside is not None:
+            self._inside.close()
+        self._pool = self._stores = self._inside = None
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """See `Operator`."""
@@ -160,17 +173,59 @@ class DecodeOperator:
         fetched = _Fetched([])
         started = time.monotonic()
         try:
-            for medium in item.media:
+            for place in self._chosen(item, fetched):
                 if abandoned.is_set():
                     break
-                self._fetch_medium(item, medium, fetched)
+                self._fetch_one(item, place, fetched)
         except Exception as error:  # noqa: BLE001 - one item's defect must not lose the batch
             fetched.failure = _as_failure(error, Stage.FETCH, item)
         fetched.seconds = time.monotonic() - started
         return fetched
 
+    def _chosen(self, item: Item, fetched: _Fetched) -> list[int]:
+        """The media to fetch, by place; the others are noted as left out.
+
+        Raises:
+            ItemFailure: If the item has none.
+        """
+        if not item.media:
+            raise ItemFailure(
+                Stage.FETCH, FailureCode.NO_MEDIA, "the item has no media; its list is empty"
+            )
+        policy = self._media.images
+        chosen = chosen_places(len(item.media), policy)
+        fetched.left_out += [
+            LeftOut(place, LIMIT, f"more than media.images.max = {policy.max}")
+            for place in sorted(set(range(len(item.media))) - set(chosen))
+        ]
+        return chosen
+
+    def _fetch_one(self, item: Item, place: int, fetched: _Fetched) -> None:
+        try:
+            self._fetch_medium(item, item.media[place], fetched)
+        except (ItemFailure, UsageError) as error:
+            self._leave_out(item, place, _as_failure(error, Stage.FETCH, item), fetched)
+        else:
+            fetched.places.append(place)
+
+    def _leave_out(
+        self, item: Item, place: int, failure: ItemFailure, fetched: _Fetched
+    ) -> None:
+        """Note a broken image, where the job says that the item goes on without it."""
+        if item.kind is not MediaKind.IMAGES or self._media.images.broken == "fail":
+            raise failure
+        fetched.left_out.append(LeftOut(place, str(failure.code), failure.message))
+        if len(fetched.left_out) == len(item.media):
+            raise failure
+
     def _fetch_medium(self, item: Item, medium: Medium, fetched: _Fetched) -> None:
         limit = self._media.max_file_bytes
+        if medium.inside is not None:
+            assert self._inside is not None
+            data = self._inside.read(medium, limit)
+            fetched.media.append(data)
+            fetched.size += len(data)
+            return
         if medium.size is not None and medium.size > limit:
             raise too_large(medium.uri, medium.size, limit)
         assert self._stores is not None
@@ -200,13 +255,13 @@ class DecodeOperator:
         self.stats.bytes_fetched += fetched.size
         self.stats.fetch_s += fetched.seconds
         self.stats.decode_s += time.monotonic() - started
-        return DecodedItem(item, frames, failure)
+        left_out = sorted(fetched.left_out, key=lambda left: left.index)
+        return DecodedItem(item, frames, failure, () if failure else tuple(left_out))
 
     def _decode(self, item: Item, fetched: _Fetched) -> Frames:
         check_time = _time_limit(self._media.timeout_s)
-        for medium in fetched.media:
-            _confirm_kind(item.kind, medium)
         if item.kind is MediaKind.VIDEO:
+            _confirm_kind(item.kind, _only(fetched.media))
             return decode_video(
                 _only(fetched.media),
                 sampling=self._media.video,
@@ -214,8 +269,12 @@ class DecodeOperator:
                 check_time=check_time,
             )
         images = []
-        for medium in fetched.media:
-            images.append(self._decode_image(medium))
+        for place, medium in zip(fetched.places, fetched.media, strict=True):
+            try:
+                _confirm_kind(item.kind, medium)
+                images.append(self._decode_image(medium))
+            except ItemFailure as failure:
+                self._leave_out(item, place, failure, fetched)
             check_time()
         return _only(images) if item.kind is MediaKind.IMAGE else _joined(images)
 
@@ -225,6 +284,15 @@ class DecodeOperator:
             max_pixels=self._max_image_pixels,
             max_source_pixels=self._media.max_source_pixels,
         )
+
+
+def chosen_places(count: int, policy: SeveralImages) -> list[int]:
+    """Which of an item's `count` images the model sees, by place from 0, in order."""
+    if count <= policy.max:
+        return list(range(count))
+    if policy.pick == "first" or policy.max == 1:
+        return list(range(policy.max))
+    return [round(step * (count - 1) / (policy.max - 1)) for step in range(policy.max)]
 
 
 def _time_limit(timeout_s: float) -> Callable[[], None]:
@@ -283,6 +351,8 @@ def _as_failure(error: Exception, stage: Stage, item: Item) -> ItemFailure:
     """The failure that an exception stands for; UNEXPECTED if nobody foresaw it."""
     if isinstance(error, ItemFailure):
         return error
+    if isinstance(error, UsageError):
+        return ItemFailure(stage, FailureCode.BAD_ADDRESS, str(error))
     return ItemFailure(
         stage,
         FailureCode.UNEXPECTED,

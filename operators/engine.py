@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from operators.base import Completion, Request
+from operators.base import Completion, Request, TokenChance
 from operators.engine_arguments import (
     engine_arguments,
     engine_environment,
@@ -230,6 +230,7 @@ class VllmEngine:
             structured_outputs=vllm_params.StructuredOutputsParams(json=schema)
             if schema
             else None,
+            logprobs=0 if wanted.measured else None,
             output_kind=vllm_params.RequestOutputKind.FINAL_ONLY,
         )
         prompt = prompt_with_media(request)
@@ -245,6 +246,19 @@ class VllmEngine:
             image_tokens=tokens.count(self._placeholder_id),
             prompt_tokens=len(tokens),
             output_tokens=len(answer.token_ids),
+            chances=self._chances(answer) if wanted.measured else (),
+        )
+
+    def _chances(self, answer: Any) -> tuple[TokenChance, ...]:
+        """Where each token of an answer ends in its text, and how likely it was."""
+        decode = self._llm.renderer.get_tokenizer().decode
+        ids = list(answer.token_ids)
+        return tuple(
+            TokenChance(
+                end=len(decode(ids[: index + 1], skip_special_tokens=True)),
+                logprob=float(answer.logprobs[index][token].logprob),
+            )
+            for index, token in enumerate(ids)
         )
 
     def shutdown(self, *, keep_log: bool = False) -> None:

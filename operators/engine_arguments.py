@@ -18,9 +18,6 @@ from schemas.job import MediaSpec, ModelSpec
 CPU_TEXT_TOKENS = 2048
 """Room for instruction, text and answer beside the media, where it is not asked for."""
 
-CPU_IMAGES = 4
-"""Images in one prompt that the context made for a CPU has room for."""
-
 GIB = 1024**3
 
 
@@ -51,7 +48,7 @@ def engine_arguments(
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
-        **family.engine_args(geometry, media.video.max_frames),
+        **family.engine_args(geometry, media.video.max_frames, media.images.max),
     }
     if gpus == 0:
         arguments |= _cpu_arguments(arguments, geometry)
@@ -64,7 +61,7 @@ def _cpu_arguments(arguments: dict[str, Any], geometry: Geometry) -> dict[str, A
     One process runs the model (``uni``): the separate worker that vLLM starts otherwise
     costs another import of it, half of the whole start.
     """
-    images = min(CPU_IMAGES, arguments["limit_mm_per_prompt"]["image"])
+    images = arguments["limit_mm_per_prompt"]["image"]
     # Around each slice go two tokens, so a medium takes a little more than its embeddings.
     delimited = geometry.query_num + 3
     slices = (1 + geometry.max_slice_nums) * images

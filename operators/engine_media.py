@@ -23,6 +23,8 @@ def prompt_with_media(request: Request) -> dict[str, Any]:
         ItemFailure: If the frames of a video are not all of one size.
     """
     frames, key = request.frames, request.media_key
+    if not frames.shapes:
+        return {"prompt": request.prompt}
     if frames.kind is MediaKind.VIDEO:
         media: dict[str, Any] = {"video": [as_video(frames)]}
         ids: dict[str, Any] = {"video": [f"{key}:video"]}

@@ -8,13 +8,14 @@ can tell whose pixels a row was made of. No job uses it.
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 
-from operators.base import Completion, Request
+from operators.base import Completion, Request, TokenChance
 from operators.fake_answers import answer_text
 from operators.models.base import Geometry
 from operators.models.registry import family as family_of
@@ -170,6 +171,7 @@ class FakeEngine:
             image_tokens=images,
             prompt_tokens=images + len(request.prompt) // CHARS_PER_TOKEN,
             output_tokens=min(len(text) // CHARS_PER_TOKEN + 1, request.sampling.max_tokens),
+            chances=_chances(text) if request.sampling.measured else (),
         )
 
     def _answer(self, request: Request, behaviour: Behaviour | None) -> tuple[str, str]:
@@ -202,6 +204,12 @@ def pixel_digest(frames: Frames) -> str:
     whole = hashlib.sha256(repr(frames.shapes).encode())
     whole.update(memoryview(frames.pixels))
     return whole.hexdigest()[:8]
+
+
+def _chances(text: str) -> tuple[TokenChance, ...]:
+    """Tokens of four characters, each as likely as not."""
+    ends = range(CHARS_PER_TOKEN, len(text) + CHARS_PER_TOKEN, CHARS_PER_TOKEN)
+    return tuple(TokenChance(min(end, len(text)), math.log(0.5)) for end in ends)
 
 
 def _behaviour(name: str) -> Behaviour:

@@ -97,10 +97,10 @@ class ResultSink:
 
     def _add_result(self, row: dict[str, Any]) -> None:
         bound = self._tasks[row["task"]]
-        self._buffers[bound.task.table].add(self._result_row(row), replaces=row["replaces"])
+        self._buffers[bound.table].add(self._result_row(row), replaces=row["replaces"])
         if row["failed_before"]:
             self._resolved.append({"item_id": row["item_id"], "task": row["task"]})
-        self.counts.rows[bound.task.table] += 1
+        self.counts.rows[bound.table] += 1
         for name in ("image_tokens", "prompt_tokens", "output_tokens"):
             setattr(self.counts, name, getattr(self.counts, name) + row[name])
 
@@ -165,8 +165,9 @@ class ResultSink:
 
 
 _CARRIED_RESULT = (
-    *("item_id", "task", "uris", "item_version", "fingerprint", "attempt"),
-    *("source_width", "source_height", "frame_pts", "finish_reason"),
+    *("item_id", "task", "uris", "carried", "item_version", "fingerprint", "attempt"),
+    *("source_width", "source_height", "frame_pts", "left_out", "context_cut"),
+    "finish_reason",
     *("image_tokens", "prompt_tokens", "output_tokens"),
 )
 _CARRIED_FAILURE = ("item_id", "task", "kind", "uris", "item_version", "fingerprint")
@@ -206,8 +207,8 @@ def result_tables(
 ) -> dict[str, OutputTable]:
     """The result tables that a job's tasks write, by name."""
     return {
-        bound.task.table: OutputTable(
-            join_uri(output, bound.task.table), bound.table_schema(), storage, run_id
+        bound.table: OutputTable(
+            join_uri(output, bound.table), bound.table_schema(), storage, run_id
         )
         for bound in tasks
     }

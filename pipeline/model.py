@@ -13,7 +13,7 @@ from operators.models.checkpoint import find_checkpoint, read_config, read_geome
 from operators.models.identity import checkpoint_digest
 from operators.models.registry import detect_family
 from operators.models.registry import family as family_of
-from operators.tasks.registry import bind_task
+from operators.tasks.registry import bind_task, bind_tasks
 from pipeline.plan import OwedTask
 from schemas.failure import UsageError
 from schemas.fingerprint import DECODE_VERSION, fingerprint
@@ -94,8 +94,7 @@ def _check_tasks(job: JobSpec, family: ModelFamily) -> None:
 def owed_tasks(job: JobSpec, model: ResolvedModel) -> list[OwedTask]:
     """Bind the job's tasks and compute what makes their rows current."""
     owed = []
-    for spec in job.tasks:
-        bound = bind_task(spec)
+    for bound in bind_tasks(job.tasks):
         prints = {
             str(kind): fingerprint(
                 {
@@ -118,7 +117,10 @@ def media_policy(job: JobSpec, model: ResolvedModel, kind: MediaKind) -> dict[st
             "max_frame_pixels": model.max_frame_pixels,
             "sampling": job.media.video.model_dump(mode="json"),
         }
-    return {"decode": DECODE_VERSION, "max_pixels": model.max_image_pixels}
+    policy: dict[str, Any] = {"decode": DECODE_VERSION, "max_pixels": model.max_image_pixels}
+    if kind is MediaKind.IMAGES:
+        policy["images"] = job.media.images.model_dump(mode="json")
+    return policy
 
 
 def engine_spec(job: JobSpec, *, gpus: int, log_path: str | None) -> EngineSpec:

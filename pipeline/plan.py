@@ -18,26 +18,21 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from operators.sources.listing import ListedItem
+from operators.sources.base import ListedItem
 from operators.storage import open_store
 from operators.tasks.registry import BoundTask
 from pipeline.delta import open_table, query
-from schemas.item import MEDIUM_TYPE, PLAN_SCHEMA
+from schemas.failure import UsageError
+from schemas.item import LISTED_FIELDS, PLAN_SCHEMA, context_to_json
 from schemas.job import StorageSpec, join_uri
 from schemas.tables import FAILURES_TABLE
 
 ROWS_PER_PART = 4096
 LISTING_ROWS_PER_GROUP = 20_000
 MEMORY_LIMIT = "1GB"
+REPEATED_IDS_NAMED = 10
 
-LISTING_SCHEMA = pa.schema(
-    [
-        pa.field("item_id", pa.string(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("item_version", pa.string(), nullable=False),
-        pa.field("media", pa.list_(MEDIUM_TYPE), nullable=False),
-    ]
-)
+LISTING_SCHEMA = pa.schema(LISTED_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -112,6 +107,7 @@ def make_plan(
         _write_listing(listing, listed)
         with duckdb.connect() as database:
             _prepare(database, scratch, listed)
+            _refuse_repeated_ids(database)
             for index, owed in enumerate(tasks):
                 _load_state(database, index, owed, output, storage)
             database.execute(_join_sql(tasks, attempts))
@@ -141,6 +137,8 @@ def _write_listing(listing: Iterable[ListedItem], path: Path) -> None:
                 "kind": [str(item.kind) for item in rows],
                 "item_version": [item.item_version for item in rows],
                 "media": [[vars(medium) for medium in item.media] for item in rows],
+                "context": [context_to_json(item.context) for item in rows],
+                "carried": [item.carried for item in rows],
             }
             writer.write_table(pa.table(columns, schema=LISTING_SCHEMA))
 
@@ -165,6 +163,20 @@ def _prepare(database: duckdb.DuckDBPyConnection, scratch: str, listed: Path) ->
     )
 
 
+def _refuse_repeated_ids(database: duckdb.DuckDBPyConnection) -> None:
+    """Two items of one id would be one row; which one, chance would say."""
+    twice = database.execute(
+        f"""SELECT item_id, count(*) FROM listing GROUP BY item_id HAVING count(*) > 1
+            ORDER BY item_id LIMIT {REPEATED_IDS_NAMED + 1}"""
+    ).fetchall()
+    if twice:
+        named = ", ".join(
+            f"{item[:80]!r} ({n} times)" for item, n in twice[:REPEATED_IDS_NAMED]
+        )
+        more = ", ..." if len(twice) > REPEATED_IDS_NAMED else ""
+        raise UsageError(f"input: an item's id must be its alone; repeated: {named}{more}")
+
+
 _NO_RESULTS = pa.table(
     {name: pa.array([], pa.string()) for name in ("item_id", "item_version", "fingerprint")}
 )
@@ -183,7 +195,7 @@ def _load_state(
     """Register what the output holds of one task as ``result_i`` and ``failure_i``."""
     name = owed.bound.name
     for view, table, empty in (
-        (f"result_{index}", owed.bound.task.table, _NO_RESULTS),
+        (f"result_{index}", owed.bound.table, _NO_RESULTS),
         (f"failure_{index}", FAILURES_TABLE, _NO_FAILURES),
     ):
         existing = open_table(join_uri(output, table), storage)
@@ -251,7 +263,7 @@ def _write_parts(
     database: duckdb.DuckDBPyConnection, folder: str, storage: StorageSpec
 ) -> Iterator[str]:
     reader = database.sql(
-        """SELECT item_id, kind, item_version, media, tasks FROM (
+        """SELECT item_id, kind, item_version, media, context, carried, tasks FROM (
              SELECT *, list_transform(list_filter(states, lambda s: s.state = 'owed'),
                                       lambda s: s.task) AS tasks FROM joined)
            WHERE len(tasks) > 0"""

@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from operators.sources.listing import ListedItem
+from operators.sources.base import ListedItem
 from pipeline.commit import SinkCounts
 from pipeline.report import Observer, Phase, Snapshot, StageStatus
 from pipeline.stages import ANNOTATE, DECODE

@@ -15,7 +15,8 @@ from ray.exceptions import RayError
 from operators.annotate import AnnotateOperator
 from operators.base import EngineSpec
 from operators.decode import DecodeOperator
-from operators.sources.listing import ListedItem, Listing
+from operators.sources.base import ListedItem, Source
+from operators.sources.registry import open_source
 from pipeline.board import start_board
 from pipeline.cluster import connect, disconnect
 from pipeline.commit import ResultSink, RowOrigin
@@ -28,7 +29,7 @@ from pipeline.graph import (
     shortage,
 )
 from pipeline.model import ResolvedModel, engine_spec, owed_tasks, resolve_model
-from pipeline.plan import Plan, make_plan, remove_plan
+from pipeline.plan import OwedTask, Plan, make_plan, remove_plan
 from pipeline.polling import Polled
 from pipeline.progress import Progress
 from pipeline.report import Observer, Outcome, RunReport, StopSignal
@@ -65,6 +66,7 @@ class _Run:
     run_id: str
     log_path: str
     started_at: datetime
+    tasks: list[OwedTask] = field(default_factory=list)
     items: ItemCounts = field(default_factory=ItemCounts)
     engine_start_s: float = 0.0
     annotate_s: float = 0.0
@@ -97,7 +99,7 @@ def run_job(
     refuse_unsafe_environment()
     run = _Run(job, observer, stop, engine, _new_run_id(), log_path, datetime.now(UTC))
     model = resolve_model(job)
-    tasks = owed_tasks(job, model)
+    run.tasks = tasks = owed_tasks(job, model)
     sink = ResultSink(
         job.output,
         job.storage,
@@ -105,7 +107,8 @@ def run_job(
         RowOrigin(run.run_id, model.name, job.model.revision),
     )
     sink.open()
-    listing = Listing(job.input, job.storage)
+    columns = {c for o in tasks for c in o.bound.task.context_columns(o.bound.options)}
+    listing = open_source(job.input, job.storage, sorted(columns))
     progress = Progress(observer, sink.counts, run.items)
     progress.phase("listing")
     plan = make_plan(
@@ -204,12 +207,12 @@ def _drain(
 def _operators(
     run: _Run, model: ResolvedModel, layout: Layout
 ) -> tuple[DecodeOperator, AnnotateOperator]:
-    job = run.job
+    job, bound = run.job, [owed.bound for owed in run.tasks]
     gpus = layout.gpus_per_replica
     spec = run.engine or engine_spec(job, gpus=gpus, log_path=run.log_path or None)
     return (
         DecodeOperator(job.storage, job.media, model.max_image_pixels, model.max_frame_pixels),
-        AnnotateOperator(spec, model.family.id, model.geometry, job.tasks, seed=job.model.seed),
+        AnnotateOperator(spec, model.family.id, model.geometry, bound, seed=job.model.seed),
     )
 
 
@@ -262,7 +265,7 @@ def _as_tagline_error(error: RayError, progress: Progress) -> TaglineError:
 
 
 def _report(
-    run: _Run, outcome: Outcome, listing: Listing, plan: Plan, sink: ResultSink
+    run: _Run, outcome: Outcome, listing: Source, plan: Plan, sink: ResultSink
 ) -> RunReport:
     counts, items = plan.counts, run.items
     return RunReport(

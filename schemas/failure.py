@@ -40,6 +40,8 @@ class FailureCode(StrEnum):
     ACCESS_DENIED = "access_denied"
     CHANGED_OBJECT = "changed_object"
     STORAGE_UNAVAILABLE = "storage_unavailable"
+    BAD_ADDRESS = "bad_address"
+    NO_MEDIA = "no_media"
     # decode
     EMPTY_FILE = "empty_file"
     NOT_MEDIA = "not_media"
@@ -53,6 +55,7 @@ class FailureCode(StrEnum):
     DECODER_DIED = "decoder_died"
     # annotate
     NO_TASK_FOR_KIND = "no_task_for_kind"
+    PROMPT_INVALID = "prompt_invalid"
     PROMPT_TOO_LONG = "prompt_too_long"
     ENGINE_REFUSED = "engine_refused"
     ENGINE_DIED = "engine_died"

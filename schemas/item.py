@@ -11,7 +11,10 @@ every leg has as many items out as in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,6 +26,7 @@ MEDIUM_TYPE = pa.struct(
         pa.field("uri", pa.string(), nullable=False),
         pa.field("size", pa.int64()),
         pa.field("version", pa.string()),
+        pa.field("inside", pa.string()),
     ]
 )
 
@@ -45,13 +49,26 @@ PENDING_TASK_TYPE = pa.struct(
     ]
 )
 
-_ITEM_FIELDS = [
+LEFT_OUT_TYPE = pa.struct(
+    [
+        pa.field("index", pa.int32(), nullable=False),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+    ]
+)
+
+LISTED_FIELDS = [
     pa.field("item_id", pa.string(), nullable=False),
     pa.field("kind", pa.string(), nullable=False),
     pa.field("item_version", pa.string(), nullable=False),
     pa.field("media", pa.list_(MEDIUM_TYPE), nullable=False),
-    pa.field("tasks", pa.list_(PENDING_TASK_TYPE), nullable=False),
+    # What came with the item, as JSON objects: for prompts, and for the output's rows.
+    pa.field("context", pa.string()),
+    pa.field("carried", pa.string()),
 ]
+"""An item as a source gives it, before tasks are planned for it."""
+
+_ITEM_FIELDS = [*LISTED_FIELDS, pa.field("tasks", pa.list_(PENDING_TASK_TYPE), nullable=False)]
 
 PLAN_SCHEMA = pa.schema(_ITEM_FIELDS)
 
@@ -66,6 +83,7 @@ DECODED_SCHEMA = pa.schema(
         pa.field("source_height", pa.int32()),
         pa.field("duration_s", pa.float64()),
         pa.field("source_format", pa.string()),
+        pa.field("left_out", pa.list_(LEFT_OUT_TYPE)),
         pa.field("failure", FAILURE_TYPE),
     ]
 )
@@ -76,6 +94,7 @@ ANNOTATED_SCHEMA = pa.schema(
         pa.field("kind", pa.string(), nullable=False),
         pa.field("item_version", pa.string(), nullable=False),
         pa.field("uris", pa.list_(pa.string()), nullable=False),
+        pa.field("carried", pa.string()),
         pa.field("task", pa.string(), nullable=False),
         pa.field("fingerprint", pa.string(), nullable=False),
         pa.field("replaces", pa.bool_(), nullable=False),
@@ -87,6 +106,8 @@ ANNOTATED_SCHEMA = pa.schema(
         pa.field("frame_pts", pa.list_(pa.float64())),
         pa.field("source_width", pa.int32()),
         pa.field("source_height", pa.int32()),
+        pa.field("left_out", pa.list_(LEFT_OUT_TYPE)),
+        pa.field("context_cut", pa.list_(pa.string())),
         pa.field("image_tokens", pa.int32()),
         pa.field("prompt_tokens", pa.int32()),
         pa.field("output_tokens", pa.int32()),
@@ -104,11 +125,14 @@ class Medium:
         uri: ``s3://bucket/key`` (the key as it is, not percent-encoded) or an absolute path.
         size: Bytes, as listed.
         version: What changes when the content changes: the ETag, or the modification time.
+        inside: Where in the file the medium's bytes are, if they are not all of it; see
+            `operators.sources.inside`.
     """
 
     uri: str
     size: int | None
     version: str | None
+    inside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,22 +156,63 @@ class PendingTask:
 
 @dataclass(frozen=True)
 class Item:
-    """One row of the plan."""
+    """One row of the plan.
+
+    Attributes:
+        item_id: Unique in the input.
+        kind: What it is made of.
+        item_version: Changes when its media or context do.
+        media: Its files, in order.
+        tasks: What this run owes it.
+        context: What came with it and prompts may show, by column.
+        carried: What came with it and goes to the output's rows, as a JSON object.
+    """
 
     item_id: str
     kind: MediaKind
     item_version: str
     media: tuple[Medium, ...]
     tasks: tuple[PendingTask, ...]
+    context: Mapping[str, Any] = field(default_factory=dict)
+    carried: str | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """One of an item's images that the model does not see, and why.
+
+    Attributes:
+        index: Its place among the item's media, from 0.
+        code: ``limit``, or the code of the failure that it met.
+        message: In words.
+    """
+
+    index: int
+    code: str
+    message: str
 
 
 @dataclass(frozen=True)
 class DecodedItem:
-    """An item with its pixels, or with the reason why it has none."""
+    """An item with its pixels, or with the reason why it has none.
+
+    Attributes:
+        item: As planned.
+        frames: Its pixels; None if it failed.
+        failure: Why it failed, if it did.
+        left_out: Images that are not among its frames although the item did not fail.
+    """
 
     item: Item
     frames: Frames | None
     failure: ItemFailure | None
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The media that became frames, by place from 0; empty if none was left out."""
+        gone = {left.index for left in self.left_out}
+        return tuple(i for i in range(len(self.item.media)) if i not in gone) if gone else ()
 
 
 def item_from_row(row: dict) -> Item:
@@ -158,7 +223,14 @@ def item_from_row(row: dict) -> Item:
         item_version=row["item_version"],
         media=tuple(Medium(**medium) for medium in row["media"]),
         tasks=tuple(PendingTask(**task) for task in row["tasks"]),
+        context=json.loads(row["context"]) if row["context"] else {},
+        carried=row["carried"],
     )
+
+
+def context_to_json(context: Mapping[str, Any]) -> str | None:
+    """The Arrow form of what came with an item."""
+    return json.dumps(dict(context), ensure_ascii=False) if context else None
 
 
 def _item_columns(items: list[Item]) -> dict[str, list]:
@@ -167,6 +239,8 @@ def _item_columns(items: list[Item]) -> dict[str, list]:
         "kind": [str(item.kind) for item in items],
         "item_version": [item.item_version for item in items],
         "media": [[vars(medium) for medium in item.media] for item in items],
+        "context": [context_to_json(item.context) for item in items],
+        "carried": [item.carried for item in items],
         "tasks": [[vars(task) for task in item.tasks] for item in items],
     }
 
@@ -225,6 +299,7 @@ def decoded_to_table(decoded: list[DecodedItem]) -> pa.Table:
         "source_height": [None if f is None else f.source_height for f in frames],
         "duration_s": [None if f is None else f.duration_s for f in frames],
         "source_format": [None if f is None else f.source_format for f in frames],
+        "left_out": [[vars(left) for left in one.left_out] for one in decoded],
         "failure": [failure_to_struct(one.failure) for one in decoded],
     }
     return pa.table(columns, schema=DECODED_SCHEMA)
@@ -245,6 +320,7 @@ def table_to_decoded(table: pa.Table) -> list[DecodedItem]:
                 item=item_from_row(row),
                 frames=None if buffer is None else _frames_from_row(row, memoryview(buffer)),
                 failure=failure_from_struct(row["failure"]),
+                left_out=tuple(LeftOut(**left) for left in row["left_out"] or ()),
             )
         )
     return decoded

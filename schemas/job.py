@@ -43,11 +43,58 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
-class InputSpec(_Section):
-    """Where the images and videos are."""
+def _listed(value: Any) -> Any:
+    """One text where a list of texts is expected is a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+class ManifestSpec(_Section):
+    """A table that lists the items: Parquet, CSV or JSON Lines."""
 
     uris: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="s3://bucket/prefix, local folders or single files."
+        description="s3://bucket/prefix, local folders or single files, ending in .parquet, "
+        ".csv, .jsonl or .ndjson."
+    )
+    id: str = Field(default="id", description="Column of the item's id.")
+    media: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="Column or columns of the media: an address, a list of addresses, the "
+        "bytes themselves, or a struct of bytes and path; the last two in Parquet only."
+    )
+    kind: Literal["image", "images", "video"] | None = Field(
+        default=None,
+        description="What the items are; by default images where a row can hold several "
+        "media, else by the suffix.",
+    )
+    base: str | None = Field(
+        default=None, description="Where relative addresses in the media columns begin."
+    )
+    version: str | None = Field(
+        default=None,
+        description="Column that changes when the media behind the addresses do, such as an "
+        "ETag or a date; without one only new addresses are noticed.",
+    )
+    carry: tuple[str, ...] = Field(
+        default=(), description="Columns that go to the output's rows, in column `carried`."
+    )
+
+    _lists = field_validator("uris", "media", "carry", mode="before")(_listed)
+
+    @field_validator("uris")
+    @classmethod
+    def _uris_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_uri(uri) for uri in value)
+
+    @field_validator("base")
+    @classmethod
+    def _base_is_known(cls, value: str | None) -> str | None:
+        return None if value is None else check_uri(value)
+
+
+class InputSpec(_Section):
+    """Where the images and videos are: in folders and prefixes, or as a manifest lists them."""
+
+    uris: tuple[str, ...] = Field(
+        default=(), description="s3://bucket/prefix, local folders or single files."
     )
     include: tuple[str, ...] = Field(
         default=(),
@@ -57,16 +104,29 @@ class InputSpec(_Section):
     exclude: tuple[str, ...] = Field(
         default=(), description="Glob patterns; what matches one is left out."
     )
+    manifest: ManifestSpec | None = Field(
+        default=None, description="A table that lists the items, in place of uris."
+    )
 
-    @field_validator("uris", mode="before")
-    @classmethod
-    def _one_is_a_list_too(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+    _lists = field_validator("uris", mode="before")(_listed)
 
     @field_validator("uris")
     @classmethod
     def _uris_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(check_uri(uri) for uri in value)
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> InputSpec:
+        if bool(self.uris) == (self.manifest is not None):
+            raise ValueError("expected either uris or manifest, with at least one address")
+        if self.manifest is not None and (self.include or self.exclude):
+            raise ValueError("expected no include or exclude beside manifest")
+        return self
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """What is read to find the items."""
+        return self.uris if self.manifest is None else self.manifest.uris
 
 
 class StorageSpec(_Section):
@@ -153,6 +213,22 @@ class VideoSampling(_Section):
     fps: PositiveFloat = Field(default=1.0, description="Frames a second; policy fps only.")
 
 
+class SeveralImages(_Section):
+    """What becomes of an item's images when there are many, or one is broken."""
+
+    max: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=8, description="Most images of one item that the model sees."
+    )
+    pick: Literal["first", "spread"] = Field(
+        default="first", description="Which of more than that: the first, or evenly spread."
+    )
+    broken: Literal["fail", "leave_out"] = Field(
+        default="fail",
+        description="An image that cannot be had fails the item, or is left out and named "
+        "in the row's `left_out`.",
+    )
+
+
 class MediaSpec(_Section):
     """How media are decoded."""
 
@@ -172,6 +248,7 @@ class MediaSpec(_Section):
     )
     timeout_s: PositiveFloat = Field(default=300.0, description="Decode time of one item.")
     video: VideoSampling = VideoSampling()
+    images: SeveralImages = SeveralImages()
 
 
 class FailureSpec(_Section):

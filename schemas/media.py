@@ -79,3 +79,7 @@ class Frames:
             starts.append(position)
             position += height * width * 3
         return starts
+
+
+NO_FRAMES = Frames(MediaKind.IMAGE, b"", ())
+"""No pixels: for what is asked about text alone."""

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+from schemas.item import LEFT_OUT_TYPE
+
+SCHEMA_VERSION = 2
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -21,6 +23,8 @@ KEY_FIELDS = [
 
 PROVENANCE_FIELDS = [
     pa.field("uris", pa.list_(pa.string()), nullable=False),
+    # The manifest's columns that were to be carried, as a JSON object.
+    pa.field("carried", pa.string()),
     pa.field("item_version", pa.string(), nullable=False),
     pa.field("fingerprint", pa.string(), nullable=False),
     pa.field("model", pa.string(), nullable=False),
@@ -30,6 +34,10 @@ PROVENANCE_FIELDS = [
     pa.field("source_width", pa.int32()),
     pa.field("source_height", pa.int32()),
     pa.field("frame_pts", pa.list_(pa.float64())),
+    # Images of the item that the model did not see.
+    pa.field("left_out", pa.list_(LEFT_OUT_TYPE)),
+    # Columns of the manifest of which the model was shown only a part.
+    pa.field("context_cut", pa.list_(pa.string())),
     pa.field("image_tokens", pa.int32(), nullable=False),
     pa.field("prompt_tokens", pa.int32(), nullable=False),
     pa.field("output_tokens", pa.int32(), nullable=False),
@@ -86,3 +94,6 @@ RUNS_SCHEMA = pa.schema(
         pa.field("annotate_s", pa.float64(), nullable=False),
     ]
 )
+
+RESERVED_TABLES = frozenset({FAILURES_TABLE, RUNS_TABLE, "_tagline"})
+"""Names below an output that no task's table may have."""

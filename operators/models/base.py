@@ -112,12 +112,15 @@ class ModelFamily(Protocol):
             geometry: The checkpoint's.
         """
 
-    def engine_args(self, geometry: Geometry, max_frames: int) -> dict[str, Any]:
+    def engine_args(
+        self, geometry: Geometry, max_frames: int, max_images: int
+    ) -> dict[str, Any]:
         """Engine arguments for vLLM that this family needs beyond the defaults.
 
         Args:
             geometry: The checkpoint's.
             max_frames: Most frames of a video in this job.
+            max_images: Most images of an item in this job.
         """
 
 

@@ -45,7 +45,7 @@ class Chat:
 
         Args:
             system: The instruction, defused; may be empty.
-            media: The placeholders.
+            media: The placeholders; may be empty.
             user: The item's text, defused; may be empty.
         """
         head, instruction = "", ""
@@ -53,7 +53,7 @@ class Chat:
             instruction = f"{system}\n" if system else ""
         elif system:
             head = f"{self.system_opening}{system}{self.system_closing}"
-        text = f"\n{user}" if user else ""
+        text = f"\n{user}" if user and media else user
         turn = f"{self.user_opening}{instruction}{media}{text}{self.user_closing}"
         return head + turn + self.answer_opening
 

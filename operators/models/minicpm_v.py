@@ -65,13 +65,15 @@ class MiniCPMV:
             return video_embeddings(len(frames.shapes), geometry)
         return sum(image_embeddings(w, h, geometry) for w, h in frame_sizes(frames))
 
-    def engine_args(self, geometry: Geometry, max_frames: int) -> dict[str, Any]:
+    def engine_args(
+        self, geometry: Geometry, max_frames: int, max_images: int
+    ) -> dict[str, Any]:
         """Engine arguments for vLLM that this family needs beyond the defaults.
 
         vLLM encodes a medium only if all its embeddings fit into one batch of tokens, so
         the batch must hold the longest video and the costliest image.
         """
-        limits = {"image": self.limits.max_images}
+        limits = {"image": min(max_images, self.limits.max_images)}
         most = most_image_embeddings(geometry)
         if MediaKind.VIDEO in self.takes:
             limits["video"] = 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from operators.sources.base import ListedItem, SkippedFiles
 from operators.sources.globs import compile_glob, matches_any
 from operators.storage import ObjectInfo, Stores
 from schemas.failure import UsageError
@@ -15,40 +15,6 @@ from schemas.job import InputSpec, StorageSpec
 from schemas.media import MediaKind, kind_from_name
 
 INTERNAL_FOLDERS = frozenset({"_delta_log", "_tagline"})
-
-
-@dataclass(frozen=True)
-class ListedItem:
-    """An item as found, before tasks are planned for it.
-
-    Attributes:
-        item_id: The file's URI, or its absolute path.
-        kind: By its suffix; confirmed from the content at decode.
-        item_version: Changes when the file does.
-        media: The file.
-    """
-
-    item_id: str
-    kind: MediaKind
-    item_version: str
-    media: tuple[Medium, ...]
-
-
-@dataclass
-class SkippedFiles:
-    """How many files were passed over, and why. Complete when the listing is exhausted.
-
-    Attributes:
-        not_media: Their suffix is none that Tagline takes.
-        excluded: The include and exclude patterns leave them out.
-        hidden: A dot file, or in a folder that is hidden or a table's own.
-        repeated: An earlier URI of the same input has them already.
-    """
-
-    not_media: int = 0
-    excluded: int = 0
-    hidden: int = 0
-    repeated: int = 0
 
 
 def normalise_uri(uri: str) -> str:

@@ -2,73 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any, ClassVar, Literal
 
-import pyarrow as pa
 from pydantic import Field
 
-from operators.tasks.base import (
-    Answer,
-    Task,
-    TaskOptions,
-    bounded_string,
-    closed_object,
-    read_answer,
-    written_line,
+from operators.tasks.arrow import Row
+from operators.tasks.base import Subject, Task, TaskOptions
+from operators.tasks.forms import Answer, form, line
+from schemas.media import MediaKind
+
+CAUTION = (
+    "Description by a model for documentation only. Not a diagnosis, not medical advice; to "
+    "be checked by a qualified person."
 )
-from schemas.media import Frames, MediaKind
 
 
 class CaptionOptions(TaskOptions):
     """Options of `caption`."""
 
-    max_chars: Annotated[int, Field(ge=20, le=4000)] = Field(
-        default=400, description="Longest caption, in characters."
+    style: Literal["short", "detailed", "alt-text", "training", "clinical"] = Field(
+        default="detailed",
+        description="short: one phrase; detailed: everything visible; alt-text: for people "
+        "who cannot see the image; training: dense, for training data; clinical: describes "
+        "a medical image and never diagnoses.",
+    )
+    max_chars: int = Field(
+        default=400, ge=20, le=4000, description="Longest caption, in characters."
     )
     language: str = Field(default="English", description="Language of the caption.")
-    prompt: str | None = Field(
-        default=None, description="Replaces the instruction that the model is given."
-    )
 
 
-class CaptionAnswer(Answer):
-    """What the model writes."""
+class CaptionRow(Row):
+    """Columns of table ``captions``."""
 
-    caption: Annotated[str, Field(min_length=1)]
+    caption: str
+    style: str
+    caution: str | None
 
 
 class Caption(Task):
-    """Describe what an image shows, for search, alternative text or training data."""
+    """Describe what an image shows, for search, alternative text or training data.
+
+    Style ``clinical`` describes medical images: what can be seen and where, without a
+    diagnosis, and with a word of caution in every row.
+    """
 
     id = "caption"
-    version = 1
+    version = 2
     summary = "Describe what an image shows."
     takes = frozenset({MediaKind.IMAGE})
     table = "captions"
-    columns = (pa.field("caption", pa.string(), nullable=False),)
     Options = CaptionOptions
+    Columns = CaptionRow
+    instruction = """
+{% if options.style == "short" %}
+You name what images show. Write one phrase of a few words: the main thing, with its colour.
+{% elif options.style == "alt-text" %}
+You write alternative text for people who cannot see an image. Say in one or two plain
+sentences what matters in it. Do not begin with "image of".
+{% elif options.style == "training" %}
+You write captions that image models are trained on. Describe densely every thing with its
+colour, pattern, size and place, then the background, light and style.
+{% elif options.style == "clinical" %}
+You describe medical images for documentation. Say what kind of image it is, what body part
+and view, and what can be seen and where. Never name a disease, cause, risk or treatment.
+{% else %}
+You describe images for a catalogue. Name every thing that can be seen, with its colour and
+place.
+{% endif %}
+Write in {{ options.language }}, at most {{ options.max_chars }} characters. Say only what is
+visible; do not guess.
+"""
+    item_prompt = "Describe this image."
 
-    def system(self, options: CaptionOptions) -> str:
-        """See `Task.system`."""
-        instruction = options.prompt or (
-            f"You describe images for a catalogue. Write one caption in {options.language} "
-            f"of at most {options.max_chars} characters. Name every thing that can be seen, "
-            "with its colour and place. Say only what is visible; do not guess."
-        )
-        return f'{instruction}\nAnswer as JSON: {{"caption": "..."}}'
+    sample: ClassVar[dict[str, Any]] = {
+        "caption": "A red mug with white stripes on a wooden table."
+    }
 
-    def user(self, options: CaptionOptions, frames: Frames) -> str:
-        """See `Task.user`."""
-        return "Describe this image."
+    def answer(self, options: CaptionOptions, count: int) -> type[Answer]:
+        """See `Task.answer`."""
+        return form("CaptionAnswer", caption=line(options.max_chars))
 
-    def answer_schema(self, options: CaptionOptions, frame_count: int) -> dict[str, Any]:
-        """See `Task.answer_schema`."""
-        return closed_object({"caption": bounded_string(options.max_chars)})
-
-    def max_tokens(self, options: CaptionOptions) -> int:
-        """See `Task.max_tokens`."""
-        return options.max_chars + 64
-
-    def read(self, text: str, options: CaptionOptions, frames: Frames) -> dict[str, Any]:
-        """See `Task.read`."""
-        return {"caption": written_line(read_answer(CaptionAnswer, text).caption, text)}
+    def row(self, options: CaptionOptions, answer: Any, subject: Subject) -> CaptionRow:
+        """See `Task.row`."""
+        caution = CAUTION if options.style == "clinical" else None
+        return CaptionRow(caption=answer.caption, style=options.style, caution=caution)

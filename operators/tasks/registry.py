@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -12,11 +12,19 @@ from pydantic import ValidationError
 
 from operators.tasks.base import Task
 from operators.tasks.caption import Caption
+from operators.tasks.compare import Compare
+from operators.tasks.sentiment import Sentiment
+from operators.tasks.sequence import Sequence
+from operators.tasks.story import Story
 from operators.tasks.tags import Tags
+from operators.tasks.video_qa import VideoQa
+from operators.tasks.video_sentiment import VideoSentiment
 from operators.tasks.video_summary import VideoSummary
+from operators.tasks.video_tags import VideoTags
+from operators.tasks.vqa import Vqa
 from schemas.failure import UsageError
 from schemas.job import TaskSpec
-from schemas.tables import result_schema
+from schemas.tables import RESERVED_TABLES, result_schema
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
@@ -24,7 +32,15 @@ TASKS: Mapping[str, Task] = MappingProxyType(
         for task in (
             Caption(),
             Tags(),
+            Vqa(),
+            Sentiment(),
+            Sequence(),
+            Compare(),
+            Story(),
             VideoSummary(),
+            VideoQa(),
+            VideoSentiment(),
+            VideoTags(),
         )
     }
 )
@@ -32,7 +48,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 
 @dataclass(frozen=True)
 class BoundTask:
-    """A task of a job, with its options checked.
+    """A task of a job, with its options checked. Travels to the workers.
 
     Attributes:
         name: Its name in the job and in the rows' ``task`` column.
@@ -44,32 +60,62 @@ class BoundTask:
     task: Task
     options: Any
 
+    @property
+    def table(self) -> str:
+        """The output table of its rows."""
+        return self.task.table_of(self.options, self.name)
+
     def fingerprint_parts(self) -> dict[str, Any]:
         """What of the task changes its answers (see `schemas.fingerprint`)."""
         return {
             "task": [self.task.id, self.task.version],
-            "prompt": self.task.system(self.options),
-            "schema": self.task.answer_schema(self.options, frame_count=1),
+            "prompt": self.task.prompts(self.options),
             "options": self.options.model_dump(mode="json"),
         }
 
     def table_schema(self) -> pa.Schema:
         """Arrow schema of the table that its rows go to."""
-        return result_schema(self.task.columns)
+        return result_schema(self.task.columns(self.options))
 
 
 def bind_task(spec: TaskSpec) -> BoundTask:
-    """Look a job's task up and check its options.
+    """Look a job's task up, check its options, and fill in its prompt once.
 
     Raises:
-        UsageError: If there is no such task or an option is wrong.
+        UsageError: If there is no such task, or an option or prompt is wrong.
     """
     task = TASKS.get(spec.task)
     if task is None:
         raise UsageError(f"there is no task {spec.task!r}; there are {', '.join(TASKS)}")
     try:
-        return BoundTask(spec.name, task, task.Options.model_validate(spec.options))
+        bound = BoundTask(spec.name, task, task.Options.model_validate(spec.options))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"task {spec.name!r}, option {where!r}: {first['msg']}") from None
+    try:
+        task.prompts(bound.options)
+        task.context_columns(bound.options)
+    except UsageError as error:
+        raise UsageError(f"task {spec.name!r}: {error}") from None
+    return bound
+
+
+def bind_tasks(specs: Iterable[TaskSpec]) -> list[BoundTask]:
+    """Bind all tasks of a job.
+
+    Raises:
+        UsageError: As `bind_task`; or if two tasks want one table with different columns.
+    """
+    bound = [bind_task(spec) for spec in specs]
+    of_table: dict[str, BoundTask] = {}
+    for one in bound:
+        if one.table in RESERVED_TABLES:
+            raise UsageError(f"task {one.name!r}: {one.table!r} is a table of Tagline's own")
+        other = of_table.setdefault(one.table, one)
+        if other.table_schema() != one.table_schema():
+            raise UsageError(
+                f"tasks {other.name!r} and {one.name!r} would write different columns to "
+                f"table {one.table!r}; give one of them another `table`"
+            )
+    return bound

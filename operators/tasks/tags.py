@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-import pyarrow as pa
 from pydantic import Field, field_validator
 
-from operators.tasks.base import (
-    Answer,
-    Task,
-    TaskOptions,
-    bounded_string,
-    closed_object,
-    one_line,
-    read_answer,
-)
-from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.media import Frames, MediaKind
+from operators.tasks.arrow import Row
+from operators.tasks.base import Subject, Task, TaskOptions
+from operators.tasks.forms import Answer, form, line, list_of, one_of
+from schemas.media import MediaKind
 
 MAX_FREE_TAG_CHARS = 40
-
-TAG_TYPE = pa.struct(
-    [
-        pa.field("tag", pa.string(), nullable=False),
-        # From the root of the vocabulary to the tag; null where tags have no parents.
-        pa.field("path", pa.list_(pa.string())),
-        # Probability of the choice; null where it was not measured.
-        pa.field("score", pa.float32()),
-    ]
-)
 
 
 class TagsOptions(TaskOptions):
@@ -41,12 +23,7 @@ class TagsOptions(TaskOptions):
         max_length=500,
         description="The only tags allowed; without it the model chooses freely.",
     )
-    max_tags: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=10, description="Most tags of one item."
-    )
-    prompt: str | None = Field(
-        default=None, description="Replaces the instruction that the model is given."
-    )
+    max_tags: int = Field(default=10, ge=1, le=100, description="Most tags of one item.")
 
     @field_validator("vocabulary")
     @classmethod
@@ -57,75 +34,52 @@ class TagsOptions(TaskOptions):
         return value
 
 
-class TagsAnswer(Answer):
-    """What the model writes."""
+class Tag(Row):
+    """One tag: its path from the vocabulary's root, and how sure the model was.
 
-    tags: list[str]
+    ``path`` is null where tags have no parents, ``score`` where nothing was measured.
+    """
+
+    tag: str
+    path: list[str] | None = None
+    score: float | None = None
+
+
+class TagsRow(Row):
+    """Columns of table ``tags``."""
+
+    tags: list[Tag]
 
 
 class Tags(Task):
     """Tag what an image shows; with a vocabulary no other tag can come out."""
 
     id = "tags"
-    version = 1
+    version = 2
     summary = "Tag what an image shows, freely or from a closed vocabulary."
     takes = frozenset({MediaKind.IMAGE})
     table = "tags"
-    columns = (pa.field("tags", pa.list_(TAG_TYPE), nullable=False),)
     Options = TagsOptions
+    Columns = TagsRow
+    instruction = """
+You tag images for a catalogue. Give at most {{ options.max_tags }} tags, the most fitting
+first, each once, and only for what is visible.
+{% if options.vocabulary %}
+Choose only from these tags: {{ options.vocabulary | join("; ") }}.
+{% else %}
+Each tag is one to three words in lower case.
+{% endif %}
+"""
+    item_prompt = "Tag this image."
 
-    def system(self, options: TagsOptions) -> str:
-        """See `Task.system`."""
-        instruction = options.prompt or (
-            f"You tag images for a catalogue. Give at most {options.max_tags} tags, the most "
-            "fitting first, each once, and only for what is visible."
-        )
-        if options.vocabulary:
-            allowed = "; ".join(options.vocabulary)
-            instruction += f" Choose only from these tags: {allowed}."
-        else:
-            instruction += " Each tag is one to three words in lower case."
-        return f'{instruction}\nAnswer as JSON: {{"tags": ["...", "..."]}}'
+    sample: ClassVar[dict[str, Any]] = {"tags": ["mug", "red", "striped"]}
 
-    def user(self, options: TagsOptions, frames: Frames) -> str:
-        """See `Task.user`."""
-        return "Tag this image."
+    def answer(self, options: TagsOptions, count: int) -> type[Answer]:
+        """See `Task.answer`."""
+        tag = one_of(options.vocabulary) if options.vocabulary else line(MAX_FREE_TAG_CHARS)
+        return form("TagsAnswer", tags=list_of(tag, options.max_tags))
 
-    def answer_schema(self, options: TagsOptions, frame_count: int) -> dict[str, Any]:
-        """See `Task.answer_schema`."""
-        if options.vocabulary:
-            tag: dict[str, Any] = {"type": "string", "enum": list(options.vocabulary)}
-        else:
-            tag = bounded_string(MAX_FREE_TAG_CHARS)
-        return closed_object(
-            {"tags": {"type": "array", "items": tag, "maxItems": options.max_tags}}
-        )
-
-    def max_tokens(self, options: TagsOptions) -> int:
-        """See `Task.max_tokens`."""
-        longest = max((len(tag.encode()) for tag in options.vocabulary or ()), default=0)
-        return 32 + options.max_tags * (8 + (longest or MAX_FREE_TAG_CHARS))
-
-    def read(self, text: str, options: TagsOptions, frames: Frames) -> dict[str, Any]:
-        """See `Task.read`."""
-        given = read_answer(TagsAnswer, text).tags
-        if options.vocabulary:
-            tags = _only_known(given, options.vocabulary, text)
-        else:
-            tags = [tag for tag in (one_line(tag).lower() for tag in given) if tag]
-        once = list(dict.fromkeys(tags))[: options.max_tags]
-        return {"tags": [{"tag": tag, "path": None, "score": None} for tag in once]}
-
-
-def _only_known(given: list[str], vocabulary: tuple[str, ...], text: str) -> list[str]:
-    """Check what structured output already guarantees, for engines that lack it."""
-    known = frozenset(vocabulary)
-    for tag in given:
-        if tag not in known:
-            raise ItemFailure(
-                Stage.PARSE,
-                FailureCode.UNPARSABLE,
-                f"the tag {tag[:100]!r} is not in the vocabulary",
-                raw_text=text,
-            )
-    return given
+    def row(self, options: TagsOptions, answer: Any, subject: Subject) -> TagsRow:
+        """See `Task.row`."""
+        given = answer.tags if options.vocabulary else [tag.lower() for tag in answer.tags]
+        return TagsRow(tags=[Tag(tag=tag) for tag in dict.fromkeys(given)])

@@ -2,171 +2,164 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any, ClassVar, Literal
 
-import pyarrow as pa
 from pydantic import Field
 
-from operators.tasks.base import (
-    Answer,
-    Task,
-    TaskOptions,
-    bounded_string,
-    closed_object,
-    one_line,
-    read_answer,
-    written_line,
-)
-from schemas.failure import FailureCode, ItemFailure, Stage
+from operators.tasks.arrow import Row
+from operators.tasks.base import Subject, Task, TaskOptions
+from operators.tasks.forms import Answer, form, line, list_of
+from operators.tasks.spans import Span, seconds, span_form
 from schemas.media import Frames, MediaKind
 
 MAX_TITLE_CHARS = 80
+MAX_TEXT_CHARS = 300
+MAX_POINT_CHARS = 160
 MAX_TAG_CHARS = 40
-
-MOMENT_TYPE = pa.struct(
-    [
-        pa.field("start_s", pa.float64(), nullable=False),
-        pa.field("end_s", pa.float64(), nullable=False),
-        pa.field("title", pa.string(), nullable=False),
-        # The frames that the model saw of this moment.
-        pa.field("frame_pts", pa.list_(pa.float64()), nullable=False),
-    ]
-)
 
 
 class VideoSummaryOptions(TaskOptions):
     """Options of `video_summary`."""
 
-    max_chars: Annotated[int, Field(ge=20, le=8000)] = Field(
-        default=800, description="Longest summary, in characters."
+    style: Literal["catalogue", "lecture"] = Field(
+        default="catalogue",
+        description="lecture: for teaching videos; adds questions that a learner should be "
+        "able to answer, and asks for key points of the subject.",
     )
-    max_moments: Annotated[int, Field(ge=1, le=50)] = Field(
-        default=8, description="Most key moments."
+    max_chars: int = Field(
+        default=800, ge=20, le=8000, description="Longest summary, in characters."
     )
-    max_tags: Annotated[int, Field(ge=1, le=50)] = Field(default=8, description="Most tags.")
+    max_chapters: int = Field(default=6, ge=1, le=50, description="Most chapters.")
+    max_moments: int = Field(default=8, ge=1, le=50, description="Most key moments.")
+    max_points: int = Field(default=5, ge=0, le=50, description="Most key points.")
+    max_questions: int = Field(
+        default=5, ge=1, le=50, description="Most questions; style lecture only."
+    )
+    max_tags: int = Field(default=8, ge=1, le=50, description="Most tags.")
     language: str = Field(default="English", description="Language of the answer.")
-    prompt: str | None = Field(
-        default=None, description="Replaces the instruction that the model is given."
-    )
 
 
-class _Moment(Answer):
-    first_frame: int
-    last_frame: int
-    title: Annotated[str, Field(min_length=1)]
+class Chapter(Span):
+    """A stretch of the video with one subject."""
+
+    title: str
+    text: str
 
 
-class VideoSummaryAnswer(Answer):
-    """What the model writes."""
+class Moment(Span):
+    """Something that happens."""
 
-    summary: Annotated[str, Field(min_length=1)]
-    key_moments: list[_Moment]
+    title: str
+
+
+class VideoSummaryRow(Row):
+    """Columns of table ``video_summaries``."""
+
+    summary: str
+    chapters: list[Chapter]
+    key_moments: list[Moment]
+    key_points: list[str]
+    questions: list[str]
     tags: list[str]
+    duration_s: float | None
 
 
 class VideoSummary(Task):
-    """Summarise a video with key moments and tags.
+    """Summarise a video with chapters, key moments, key points and tags.
 
-    The model points at frames by number, never at seconds: the seconds of a key moment
-    are the presentation times of the frames it names, so they always lie in the video.
+    The model points at frames by number, never at seconds: the seconds of a chapter or key
+    moment are the presentation times of the frames it names, so they always lie in the
+    video. Style ``lecture`` is for teaching: key points of the subject, and questions.
     """
 
     id = "video_summary"
-    version = 1
-    summary = "Summarise a video, with key moments in seconds and tags."
+    version = 2
+    summary = "Summarise a video, with chapters, key moments and key points."
     takes = frozenset({MediaKind.VIDEO})
     table = "video_summaries"
-    columns = (
-        pa.field("summary", pa.string(), nullable=False),
-        pa.field("key_moments", pa.list_(MOMENT_TYPE), nullable=False),
-        pa.field("tags", pa.list_(pa.string()), nullable=False),
-        pa.field("duration_s", pa.float64()),
-    )
     Options = VideoSummaryOptions
+    Columns = VideoSummaryRow
+    instruction = """
+{% if options.style == "lecture" %}
+You summarise teaching videos for learners.
+{% else %}
+You summarise videos for a catalogue.
+{% endif %}
+You are shown frames of one video in order, numbered from 1. Write in {{ options.language }}:
+a summary of at most {{ options.max_chars }} characters; up to {{ options.max_chapters }}
+chapters in order, each with the numbers of its first and last frame, a short title and what
+happens in it; up to {{ options.max_moments }} key moments in order, likewise; up to
+{{ options.max_points }} key points{% if options.style == "lecture" %} of what is taught, and up
+to {{ options.max_questions }} questions that a learner should be able to answer{% endif %};
+and up to {{ options.max_tags }} tags. Say only what is visible.
+"""
+    item_prompt = """
+These are {{ shown.count }} frames of a video{% if shown.duration_s %} of {{ "%.1f" |
+format(shown.duration_s) }} seconds{% endif %}. Frame number and second: {{ shown.times }}.
+Summarise the video.
+"""
 
-    def system(self, options: VideoSummaryOptions) -> str:
-        """See `Task.system`."""
-        instruction = options.prompt or (
-            "You summarise videos for a catalogue. You are shown frames of one video in "
-            f"order. Write in {options.language}: a summary of at most {options.max_chars} "
-            f"characters, up to {options.max_moments} key moments in order, each with the "
-            "numbers of its first and last frame and a short title, and up to "
-            f"{options.max_tags} tags. Say only what is visible."
-        )
-        form = (
-            '{"summary": "...", "key_moments": [{"first_frame": 1, "last_frame": 2, '
-            '"title": "..."}], "tags": ["..."]}'
-        )
-        return f"{instruction}\nAnswer as JSON: {form}"
-
-    def user(self, options: VideoSummaryOptions, frames: Frames) -> str:
-        """See `Task.user`."""
-        times = ", ".join(f"{i}: {pts:.1f}" for i, pts in enumerate(frames.pts_s, start=1))
-        length = "" if frames.duration_s is None else f" of {frames.duration_s:.1f} seconds"
-        return (
-            f"These are {len(frames.pts_s)} frames of a video{length}. "
-            f"Frame number and second: {times}. Summarise the video."
-        )
-
-    def answer_schema(self, options: VideoSummaryOptions, frame_count: int) -> dict[str, Any]:
-        """See `Task.answer_schema`."""
-        frame = {"type": "integer", "minimum": 1, "maximum": frame_count}
-        moment = closed_object(
-            {
-                "first_frame": frame,
-                "last_frame": frame,
-                "title": bounded_string(MAX_TITLE_CHARS),
-            }
-        )
-        return closed_object(
-            {
-                "summary": bounded_string(options.max_chars),
-                "key_moments": {
-                    "type": "array",
-                    "items": moment,
-                    "minItems": 1,
-                    "maxItems": options.max_moments,
-                },
-                "tags": {
-                    "type": "array",
-                    "items": bounded_string(MAX_TAG_CHARS),
-                    "maxItems": options.max_tags,
-                },
-            }
-        )
-
-    def max_tokens(self, options: VideoSummaryOptions) -> int:
-        """See `Task.max_tokens`."""
-        moments = options.max_moments * (MAX_TITLE_CHARS + 40)
-        return 64 + options.max_chars + moments + options.max_tags * (MAX_TAG_CHARS + 8)
-
-    def read(self, text: str, options: VideoSummaryOptions, frames: Frames) -> dict[str, Any]:
-        """See `Task.read`."""
-        answer = read_answer(VideoSummaryAnswer, text)
-        moments = [_timed(moment, frames, text) for moment in answer.key_moments]
-        tags = [tag for tag in (one_line(tag).lower() for tag in answer.tags) if tag]
-        return {
-            "summary": written_line(answer.summary, text),
-            "key_moments": sorted(moments, key=lambda m: (m["start_s"], m["end_s"])),
-            "tags": list(dict.fromkeys(tags)),
-            "duration_s": frames.duration_s,
-        }
-
-
-def _timed(moment: _Moment, frames: Frames, text: str) -> dict[str, Any]:
-    """Turn frame numbers into seconds; the two ends may come in either order."""
-    first, last = sorted((moment.first_frame, moment.last_frame))
-    if first < 1 or last > len(frames.pts_s):
-        raise ItemFailure(
-            Stage.PARSE,
-            FailureCode.UNPARSABLE,
-            f"a key moment names frames {first} to {last} of {len(frames.pts_s)}",
-            raw_text=text,
-        )
-    seen = list(frames.pts_s[first - 1 : last])
-    return {
-        "start_s": seen[0],
-        "end_s": seen[-1],
-        "title": written_line(moment.title, text),
-        "frame_pts": seen,
+    sample: ClassVar[dict[str, Any]] = {
+        "summary": "A ball rolls over a table and falls.",
+        "chapters": [
+            {"first_frame": 1, "last_frame": 2, "title": "Rolling", "text": "It rolls."}
+        ],
+        "key_moments": [{"first_frame": 2, "last_frame": 2, "title": "It falls"}],
+        "key_points": ["Things fall off tables."],
+        "tags": ["ball", "table"],
     }
+
+    def answer(self, options: VideoSummaryOptions, count: int) -> type[Answer]:
+        """See `Task.answer`."""
+        title = line(MAX_TITLE_CHARS)
+        chapter = span_form("Chapter", count, title=title, text=line(MAX_TEXT_CHARS))
+        moment = span_form("Moment", count, title=title)
+        fields: dict[str, Any] = {
+            "summary": line(options.max_chars),
+            "chapters": list_of(chapter, options.max_chapters, least=1),
+            "key_moments": list_of(moment, options.max_moments, least=1),
+            "key_points": list_of(line(MAX_POINT_CHARS), options.max_points),
+        }
+        if options.style == "lecture":
+            fields["questions"] = list_of(line(MAX_POINT_CHARS), options.max_questions, least=1)
+        fields["tags"] = list_of(line(MAX_TAG_CHARS), options.max_tags)
+        return form("VideoSummaryAnswer", **fields)
+
+    def row(
+        self, options: VideoSummaryOptions, answer: Any, subject: Subject
+    ) -> VideoSummaryRow:
+        """See `Task.row`."""
+        frames = subject.frames
+        moments = [Moment(title=m.title, **seconds(m, frames)) for m in answer.key_moments]
+        return VideoSummaryRow(
+            summary=answer.summary,
+            chapters=_in_order(answer.chapters, frames),
+            key_moments=sorted(moments, key=lambda m: (m.start_s, m.end_s)),
+            key_points=answer.key_points,
+            questions=answer.questions if options.style == "lecture" else [],
+            tags=list(dict.fromkeys(tag.lower() for tag in answer.tags)),
+            duration_s=frames.duration_s,
+        )
+
+
+def _in_order(chapters: list[Any], frames: Frames) -> list[Chapter]:
+    """Chapters by their begin; where two overlap, the later one begins after the earlier.
+
+    One that has no frame left is covered by the one before, and is left out.
+    """
+    placed: list[Chapter] = []
+    for chapter in sorted(chapters, key=lambda c: sorted((c.first_frame, c.last_frame))):
+        span = seconds(chapter, frames)
+        taken = placed[-1].end_s if placed else float("-inf")
+        free = [pts for pts in span["frame_pts"] if pts > taken]
+        if free:
+            placed.append(
+                Chapter(
+                    start_s=free[0],
+                    end_s=free[-1],
+                    frame_pts=free,
+                    title=chapter.title,
+                    text=chapter.text,
+                )
+            )
+    return placed

@@ -13,6 +13,7 @@ from operators.engine_arguments import engine_arguments, engine_environment
 from operators.models.base import PromptParts
 from operators.models.checkpoint import read_config, read_geometry
 from operators.models.registry import detect_family
+from operators.tasks.base import Subject
 from operators.tasks.registry import bind_task
 from schemas.job import MediaSpec, ModelSpec, TaskSpec
 from schemas.media import Frames, MediaKind
@@ -80,9 +81,8 @@ def make_workload(endpoint_url: str, bucket: str, keys: list[str], model: Path) 
     family, geometry = detect_family(read_config(model)), read_geometry(model)
     bound = bind_task(TaskSpec.model_validate(TASK))
     frames = Frames(MediaKind.IMAGE, bytes(3), ((1, 1),))
-    parts = PromptParts(
-        bound.task.system(bound.options), bound.task.user(bound.options, frames)
-    )
+    asked = bound.task.question(bound.options, Subject(frames))
+    parts = PromptParts(asked.system, asked.user)
     spec, scratch = ModelSpec(path=str(model)), model.parent
     arguments = engine_arguments(spec, family, geometry, MediaSpec(), gpus=0)
     environment = engine_environment(
@@ -99,9 +99,9 @@ def make_workload(endpoint_url: str, bucket: str, keys: list[str], model: Path) 
         model=str(model),
         task=TASK,
         prompt=family.render(parts, frames),
-        max_tokens=bound.task.max_tokens(bound.options),
+        max_tokens=asked.max_tokens,
         seed=spec.seed,
-        json_schema=bound.task.answer_schema(bound.options, 1),
+        json_schema=asked.schema,
         stop_token_ids=[found for t in family.stop_tokens if (found := vocabulary.get(t))],
         max_image_pixels=geometry.max_image_pixels,
         engine_args=arguments,

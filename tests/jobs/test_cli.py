@@ -13,6 +13,7 @@ import pytest
 
 from jobs.cli import exit_code
 from jobs.exit_codes import ExitCode
+from operators.tasks.registry import TASKS
 from pipeline.report import StopSignal
 from tests.jobs.reports import REPORT
 
@@ -204,6 +205,20 @@ def test_show_of_an_unreachable_store_is_exit_3():
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert time.monotonic() - begun < 100
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_is_shown_with_all_that_belongs_to_it(task):
+    shown = tagline("tasks", task).stdout
+    for part in ("Options", "Instruction", "Said of each item", "Columns", "Example row"):
+        assert part in shown
+    assert "{{" not in shown.partition("Instruction")[2]
+
+
+def test_a_task_that_is_none_is_answered_with_those_there_are():
+    ended = tagline("tasks", "captoin")
+    assert ended.returncode == 2
+    assert "caption" in ended.stderr
 
 
 def test_tasks_models_and_schema_are_printed():

@@ -50,7 +50,7 @@ def test_four_lines_are_a_whole_job():
         ("model: {family: minicpm-v-2.7}", "model.family", 2, "did you mean minicpm-v-2.6?"),
         ("input: gs://b/x", "input", 1, "'gs' is not known"),
         ("input: s3://", "input", 1, "bucket's name is missing"),
-        ("input: []", "input", 1, "at least 1"),
+        ("input: []", "input", 1, "at least one address"),
         ("output: ''", "output", 4, "empty"),
         ("tasks: [captoin]", "tasks[0]", 3, "did you mean caption?"),
         ("tasks: [{task: tag}]", "tasks[0].task", 3, "did you mean tags?"),

@@ -11,6 +11,7 @@ from operators.annotate import AnnotateOperator
 from operators.base import EngineSpec
 from operators.fake_engine import pixel_digest
 from operators.models.base import Geometry
+from operators.tasks.registry import bind_tasks
 from schemas.failure import EngineError, FailureCode, ItemFailure, Stage
 from schemas.item import DecodedItem, Item, Medium, PendingTask, decoded_to_table
 from schemas.job import TaskSpec
@@ -28,7 +29,8 @@ TASKS = [
 @pytest.fixture
 def operator(request):
     options = {"geometry": GEOMETRY, **getattr(request, "param", {})}
-    made = AnnotateOperator(EngineSpec("fake", options), "minicpm-v-2.6", GEOMETRY, TASKS)
+    engine = EngineSpec("fake", options)
+    made = AnnotateOperator(engine, "minicpm-v-2.6", GEOMETRY, bind_tasks(TASKS))
     made.setup()
     yield made
     made.close()

@@ -10,7 +10,7 @@ import pytest
 
 import operators.decode
 from operators.decode import DecodeOperator
-from operators.sources import list_items
+from operators.sources.listing import list_items
 from schemas.failure import FailureCode, Stage
 from schemas.item import (
     DECODED_SCHEMA,

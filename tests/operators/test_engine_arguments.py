@@ -37,7 +37,7 @@ def test_what_two_gpus_are_told() -> None:
         "tensor_parallel_size": 2,
         "trust_remote_code": True,
         "enable_prefix_caching": True,
-        "limit_mm_per_prompt": {"image": 16, "video": 1},
+        "limit_mm_per_prompt": {"image": 8, "video": 1},
         "max_num_batched_tokens": 2048,
         "mm_processor_cache_gb": 1,
         "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},

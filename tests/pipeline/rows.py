@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from operators.sources.listing import ListedItem
+from operators.sources.base import ListedItem
 from operators.tasks.registry import BoundTask, bind_task
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.item import ANNOTATED_SCHEMA, Medium, failure_to_struct
@@ -37,7 +37,9 @@ def annotated(item_id: str, **changes: Any) -> dict[str, Any]:
         "replaces": False,
         "attempt": 1,
         "failed_before": False,
-        "answer": json.dumps({"caption": f"caption of {item_id}"}),
+        "answer": json.dumps(
+            {"caption": f"caption of {item_id}", "style": "detailed", "caution": None}
+        ),
         "failure": None,
         "frame_pts": None,
         "source_width": 10,

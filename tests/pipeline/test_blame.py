@@ -16,6 +16,7 @@ from operators.base import EngineSpec
 from operators.decode import DecodeOperator
 from operators.models.checkpoint import read_geometry
 from operators.sources.listing import list_items
+from operators.tasks.registry import bind_tasks
 from pipeline.blame import Gate
 from pipeline.board import start_board
 from pipeline.graph import annotated_tables, configure_ray_data, lay_out
@@ -59,7 +60,7 @@ def test_a_file_that_kills_the_decoder_costs_itself_alone(
         EngineSpec("fake", {"geometry": geometry}),
         "minicpm-v-2.6",
         geometry,
-        [TaskSpec(task="caption", name="caption")],
+        bind_tasks([TaskSpec(task="caption", name="caption")]),
     )
     layout = lay_out(ResourceSpec(decode_workers=1), local_ray, 8)
     decode = DecoderThatDies(STORAGE, MediaSpec(), pixels, pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from operators.tasks.arrow import arrow_fields
 from operators.tasks.registry import TASKS
 from schemas.tables import FAILURES_SCHEMA, RUNS_SCHEMA, SCHEMA_VERSION, result_schema
 
@@ -11,7 +12,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "tables.txt"
 
 
 def test_schemas_are_as_pinned():
-    tables = {task.table: result_schema(task.columns) for task in TASKS.values()}
+    tables = {task.table: result_schema(arrow_fields(task.Columns)) for task in TASKS.values()}
     tables |= {"failures": FAILURES_SCHEMA, "runs": RUNS_SCHEMA}
     lines = [f"version {SCHEMA_VERSION}"]
     for name, schema in tables.items():

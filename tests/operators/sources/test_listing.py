@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.sources.listing import ListedItem, list_items
+from operators.sources.base import ListedItem
+from operators.sources.listing import list_items
 from schemas.failure import UsageError
 from schemas.job import InputSpec, StorageSpec
 from schemas.media import MediaKind

@@ -11,11 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from operators.tasks.arrow import Row
+from operators.tasks.base import Question, Subject
+from operators.tasks.reading import read_answer
 from operators.tasks.registry import TASKS, BoundTask, bind_task
 from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
 from schemas.job import TaskSpec
 from schemas.media import Frames, MediaKind
 
+QUESTIONS = [
+    "What is it made of?",
+    {"question": "Is it new?", "type": "yes_no"},
+    {"question": "How many are there?", "type": "number"},
+    {"question": "Which side?", "type": "choice", "choices": ["left", "right"]},
+]
 VOCABULARY = ["mug", "red lamp", 'odd "name"', "ü"]
 
 
@@ -30,6 +39,16 @@ BOUND = [
     bound("tags", vocabulary=VOCABULARY, max_tags=2),
     bound("video_summary"),
     bound("video_summary", max_moments=2, max_tags=1, max_chars=100),
+    bound("video_summary", style="lecture"),
+    bound("vqa", questions=QUESTIONS),
+    bound("sentiment"),
+    bound("sequence"),
+    bound("compare"),
+    bound("story"),
+    bound("video_qa", questions=QUESTIONS),
+    bound("video_sentiment"),
+    bound("video_tags"),
+    bound("video_tags", vocabulary=VOCABULARY),
 ]
 PTS = (0.0, 0.5, 2.0, 7.25)
 
@@ -38,15 +57,26 @@ def frames_for(task: BoundTask) -> Frames:
     if MediaKind.VIDEO in task.task.takes:
         shapes = ((2, 2),) * len(PTS)
         return Frames(MediaKind.VIDEO, bytes(12 * len(PTS)), shapes, PTS, duration_s=8.0)
+    if MediaKind.IMAGES in task.task.takes:
+        return Frames(MediaKind.IMAGES, bytes(36), ((2, 2),) * 3)
     return Frames(MediaKind.IMAGE, bytes(12), ((2, 2),))
 
 
+def question_of(task: BoundTask) -> Question:
+    return task.task.question(task.options, Subject(frames_for(task)))
+
+
+def answered(task: BoundTask, text: str) -> Row:
+    value = read_answer(question_of(task).answer, text)
+    return task.task.row(task.options, value, Subject(frames_for(task)))
+
+
 def read(task: BoundTask, text: str) -> dict[str, Any]:
-    return task.task.read(text, task.options, frames_for(task))
+    return answered(task, text).model_dump()
 
 
 def schema_of(task: BoundTask) -> dict[str, Any]:
-    return task.task.answer_schema(task.options, len(frames_for(task).shapes))
+    return question_of(task).schema
 
 
 @st.composite
@@ -62,6 +92,8 @@ def schema_valid(draw, schema: dict[str, Any]) -> Any:
         return draw(st.lists(schema_valid(schema["items"]), **limits))
     if kind == "integer":
         return draw(st.integers(schema["minimum"], schema["maximum"]))
+    if kind == "boolean":
+        return draw(st.booleans())
     assert kind == "string"
     return draw(st.text(min_size=schema["minLength"], max_size=min(30, schema["maxLength"])))
 
@@ -77,7 +109,8 @@ def test_a_schema_valid_answer_becomes_a_typed_row_or_a_typed_failure(task, data
         assert (failure.stage, failure.code) == (Stage.PARSE, FailureCode.UNPARSABLE)
         assert "empty" in failure.message
         return
-    pa.Table.from_pylist([row], schema=pa.schema(list(task.task.columns))).validate(full=True)
+    columns = pa.schema(list(task.task.columns(task.options)))
+    pa.Table.from_pylist([row], schema=columns).validate(full=True)
     json.dumps(row).encode("utf-8")
 
 
@@ -92,41 +125,58 @@ def test_any_text_becomes_a_row_or_an_unparsable_failure_that_carries_it(task, t
         assert failure.raw_text == text[:20_000]
 
 
-@pytest.mark.parametrize("task", TASKS.values(), ids=lambda t: t.id)
-def test_the_instruction_is_the_same_for_all_items(task):
-    system = task.system(task.Options())
-    assert "JSON" in system
-    assert task.takes
-    assert task.summary.endswith(".")
+@pytest.mark.parametrize("task", BOUND, ids=lambda b: b.name)
+def test_the_instruction_holds_nothing_of_an_item(task):
+    question = question_of(task)
+    assert "Answer as JSON: {" in question.system
+    assert question.max_tokens > 16
+    assert task.task.takes
+    assert task.task.summary.endswith(".")
 
 
 def test_a_fence_and_raw_line_breaks_are_forgiven():
     caption = bound("caption")
-    assert read(caption, '```json\n{"caption": "a red\n mug"}\n```') == {"caption": "a red mug"}
+    row = read(caption, '```json\n{"caption": "a red\n mug"}\n```')
+    assert row == {"caption": "a red mug", "style": "detailed", "caution": None}
+
+
+def test_a_clinical_caption_carries_a_caution_and_is_told_not_to_diagnose():
+    clinical = bound("caption", style="clinical")
+    assert (
+        "Not a diagnosis" in read(clinical, '{"caption": "A chest, frontal view."}')["caution"]
+    )
+    assert "Never name a disease" in question_of(clinical).system
 
 
 def test_a_tag_outside_the_vocabulary_cannot_come_out():
     tags = bound("tags", vocabulary=VOCABULARY)
     assert schema_of(tags)["properties"]["tags"]["items"]["enum"] == VOCABULARY
-    with pytest.raises(ItemFailure, match="not in the vocabulary"):
+    with pytest.raises(ItemFailure, match="'mug', 'red lamp'"):
         read(tags, '{"tags": ["mug", "lamp"]}')
 
 
 def test_tags_come_once_in_order_and_free_ones_in_lower_case():
-    rows = read(bound("tags", max_tags=3), '{"tags": ["B ", "a", "b", "A", " ", "c", "d"]}')
+    rows = read(bound("tags", max_tags=5), '{"tags": ["B ", "a", "b", "A", "c"]}')
     assert [tag["tag"] for tag in rows["tags"]] == ["b", "a", "c"]
 
 
-def test_key_moments_are_the_seconds_of_the_frames_they_name():
+def summary(**changes: Any) -> str:
     answer = {
         "summary": "A ball rolls.",
-        "key_moments": [
-            {"first_frame": 4, "last_frame": 3, "title": "it stops"},
-            {"first_frame": 1, "last_frame": 2, "title": "it starts"},
-        ],
+        "chapters": [{"first_frame": 1, "last_frame": 4, "title": "all", "text": "it rolls"}],
+        "key_moments": [{"first_frame": 1, "last_frame": 2, "title": "it starts"}],
+        "key_points": [],
         "tags": ["Ball", "ball"],
     }
-    row = read(bound("video_summary"), json.dumps(answer))
+    return json.dumps(answer | changes)
+
+
+def test_key_moments_are_the_seconds_of_the_frames_they_name():
+    moments = [
+        {"first_frame": 4, "last_frame": 3, "title": "it stops"},
+        {"first_frame": 1, "last_frame": 2, "title": "it starts"},
+    ]
+    row = read(bound("video_summary"), summary(key_moments=moments))
     assert [(m["start_s"], m["end_s"], m["title"]) for m in row["key_moments"]] == [
         (0.0, 0.5, "it starts"),
         (2.0, 7.25, "it stops"),
@@ -135,14 +185,71 @@ def test_key_moments_are_the_seconds_of_the_frames_they_name():
     assert row["tags"] == ["ball"]
 
 
+def test_chapters_do_not_overlap_and_name_the_frames_inside_them():
+    chapters = [
+        {"first_frame": 2, "last_frame": 4, "title": "b", "text": "x"},
+        {"first_frame": 1, "last_frame": 2, "title": "a", "text": "x"},
+        {"first_frame": 3, "last_frame": 3, "title": "inside b", "text": "x"},
+    ]
+    row = read(bound("video_summary"), summary(chapters=chapters))
+    assert [(c["title"], c["start_s"], c["end_s"]) for c in row["chapters"]] == [
+        ("a", 0.0, 0.5),
+        ("b", 2.0, 7.25),
+    ]
+    for chapter in row["chapters"]:
+        assert all(chapter["start_s"] <= p <= chapter["end_s"] for p in chapter["frame_pts"])
+
+
 def test_a_frame_that_was_not_shown_makes_the_answer_unparsable():
-    answer = {
-        "summary": "x",
-        "key_moments": [{"first_frame": 1, "last_frame": 5, "title": "x"}],
-        "tags": [],
-    }
-    with pytest.raises(ItemFailure, match="frames 1 to 5 of 4"):
-        read(bound("video_summary"), json.dumps(answer))
+    moment = {"first_frame": 1, "last_frame": 5, "title": "x"}
+    with pytest.raises(ItemFailure, match="less than or equal to 4"):
+        read(bound("video_summary"), summary(key_moments=[moment]))
+
+
+def test_every_task_is_tried_here():
+    assert {one.task.id for one in BOUND} == set(TASKS)
+
+
+def test_answers_come_in_words_and_in_their_own_type():
+    text = '{"q1": "wood", "q2": true, "q3": 3, "q4": "left"}'
+    rows = read(bound("vqa", questions=QUESTIONS), text)["answers"]
+    assert [row["answer"] for row in rows] == ["wood", "yes", "3", "left"]
+    assert (rows[1]["yes"], rows[2]["number"], rows[3]["choice"]) == (True, 3, "left")
+    assert rows[0]["question"] == "What is it made of?"
+
+
+def test_evidence_is_given_in_seconds():
+    answer = {"q1": {"frames": [4, 2, 2], "answer": "a ball"}}
+    [row] = read(bound("video_qa", questions=["What rolls?"]), json.dumps(answer))["answers"]
+    assert row["evidence_s"] == [0.5, 7.25]
+    tags = {"tags": [{"tag": "Ball", "frames": [3]}, {"tag": "ball", "frames": [1]}]}
+    assert read(bound("video_tags"), json.dumps(tags))["tags"] == [
+        {"tag": "ball", "seen_s": [0.0, 2.0]}
+    ]
+
+
+def test_steps_name_images_by_their_place_in_the_item():
+    task = bound("sequence")
+    subject = Subject(frames_for(task), places=(0, 2, 3))
+    text = '{"description": "x", "steps": [{"image": 3, "text": "y"}]}'
+    value = read_answer(question_of(task).answer, text)
+    assert task.task.row(task.options, value, subject).steps[0].image == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "required"),
+        ({"questions": []}, "at least 1"),
+        ({"questions": [{"question": "x", "type": "choice", "choices": ["a"]}]}, "two"),
+        ({"questions": [{"question": "x", "choices": ["a", "b"]}]}, "type choice only"),
+        ({"questions": ["x"], "prompt": "{{ options."}, "line 1 of the prompt"),
+        ({"questions": ["x"], "prompt": "{{ context.title }}"}, "cannot be filled in"),
+    ],
+)
+def test_wrong_options_are_told_when_the_job_is_read(options, message):
+    with pytest.raises(UsageError, match=message):
+        bound("vqa", **options)
 
 
 def test_options_change_the_fingerprint_and_the_name_does_not():

@@ -1,0 +1,86 @@
+"""Answer questions about an image, or about several together."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from operators.tasks.arrow import Row
+from operators.tasks.base import Subject, Task, TaskOptions
+from operators.tasks.forms import Answer
+from operators.tasks.questions import (
+    Answered,
+    Questions,
+    answered,
+    answers_form,
+    key_of,
+    listed,
+)
+from schemas.media import MediaKind
+
+
+class VqaOptions(TaskOptions):
+    """Options of `vqa`."""
+
+    questions: Questions = Field(
+        description="What is asked; each a text, or question, type (text, yes_no, number, "
+        "choice) and choices."
+    )
+    max_chars: int = Field(
+        default=200, ge=5, le=4000, description="Longest answer in words, in characters."
+    )
+    language: str = Field(default="English", description="Language of answers in words.")
+
+    @property
+    def listed(self) -> str:
+        """The questions, as the instruction has them."""
+        return listed(self.questions)
+
+
+class VqaRow(Row):
+    """Columns of table ``answers``."""
+
+    answers: list[Answered]
+
+
+class Vqa(Task):
+    """Answer one or many questions about an image, each in its own type.
+
+    All questions of an item are answered in one request.
+    """
+
+    id = "vqa"
+    version = 1
+    summary = "Answer questions about an image: in words, yes or no, a number, a choice."
+    takes = frozenset({MediaKind.IMAGE, MediaKind.IMAGES})
+    table = "answers"
+    Options = VqaOptions
+    Columns = VqaRow
+    instruction = """
+You answer questions about images. Judge only by what is visible. Write texts in
+{{ options.language }}, at most {{ options.max_chars }} characters each. The questions:
+{{ options.listed }}
+"""
+    item_prompt = "Answer the questions about what is shown."
+
+    sample: ClassVar[dict[str, Any]] = {"q1": "ceramic", "q2": True}
+    sample_options: ClassVar[dict[str, Any]] = {
+        "questions": [
+            "What is it made of?",
+            {"question": "Is it whole?", "type": "yes_no"},
+        ]
+    }
+
+    def answer(self, options: VqaOptions, count: int) -> type[Answer]:
+        """See `Task.answer`."""
+        return answers_form(options.questions, options.max_chars)
+
+    def row(self, options: VqaOptions, answer: Any, subject: Subject) -> VqaRow:
+        """See `Task.row`."""
+        return VqaRow(
+            answers=[
+                Answered(**answered(asked, getattr(answer, key_of(index))))
+                for index, asked in enumerate(options.questions)
+            ]
+        )
