@@ -143,6 +143,22 @@ def show(
 
 
 @app.command()
+def coverage(
+    job_file: JobFile,
+    overrides: Overrides = None,
+    unused: Annotated[bool, typer.Option("--unused", help="Only tags never used.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Say how often each tag of a job's taxonomy was given, and which never was."""
+    with reported(debug=debug):
+        from jobs.coverage import show_coverage
+        from jobs.jobfile import load_job
+
+        job = load_job(job_file, overrides or ())
+        show_coverage(standard_output(), job, unused_only=unused)
+
+
+@app.command()
 def tasks(
     name: Annotated[
         str | None, typer.Argument(help="A task, to see its options, prompt and columns.")

@@ -15,8 +15,8 @@ from jobs.overrides import apply_overrides
 from jobs.problems import near, presentable, problems_of
 from jobs.yaml_lines import KeyPath, SourceText, dotted, read_yaml
 from operators.models.registry import FAMILIES
-from operators.tasks.registry import TASKS
-from schemas.failure import JobFileError, Problem
+from operators.tasks.registry import TASKS, bind_tasks
+from schemas.failure import JobFileError, Problem, UsageError
 from schemas.job import JobSpec, TaskSpec
 
 
@@ -48,6 +48,8 @@ def check_job(source: SourceText, overrides: Sequence[str] = ()) -> JobSpec:
         job = JobSpec.model_validate(data)
     except ValidationError as error:
         problems += _job_problems(error, data)
+    if job is not None and not problems:
+        problems += _prompt_and_table_problems(job)
     if problems or job is None:
         located = _located(_first_of_each_place(problems), source.lines, replaced)
         raise JobFileError(source.name, sorted(located, key=_order))
@@ -170,6 +172,15 @@ def _option_problems(entry: dict[str, Any], index: int) -> list[Problem]:
         model.model_validate(spec.options)
     except ValidationError as error:
         return problems_of(error, spec.options, model, below=below)
+    return []
+
+
+def _prompt_and_table_problems(job: JobSpec) -> list[Problem]:
+    """What shows only once the tasks are put together: their prompts and their tables."""
+    try:
+        bind_tasks(job.tasks)
+    except UsageError as error:
+        return [Problem("tasks", None, str(error))]
     return []
 
 

@@ -91,5 +91,8 @@ def _structure(value: dict[str, Any]) -> str:
     if "tag" in value:
         return str(value["tag"])
     if "start_s" in value:
-        return f"{value['start_s']:.1f}-{value['end_s']:.1f} s {value['title']}"
+        said = value.get("title") or value.get("label") or ""
+        return f"{value['start_s']:.1f}-{value['end_s']:.1f} s {said}"
+    if "question" in value:
+        return f"{value['question']} {value['answer']}"
     return " ".join(cell(entry) for entry in value.values())

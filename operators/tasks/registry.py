@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from operators.tasks.base import Task
 from operators.tasks.caption import Caption
 from operators.tasks.compare import Compare
+from operators.tasks.extract import Extract
 from operators.tasks.sentiment import Sentiment
 from operators.tasks.sequence import Sequence
 from operators.tasks.story import Story
@@ -34,6 +35,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             Tags(),
             Vqa(),
             Sentiment(),
+            Extract(),
             Sequence(),
             Compare(),
             Story(),

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from operators.tasks.arrow import Row
 from operators.tasks.base import Subject, Task
 from operators.tasks.forms import Answer, form, line, list_of, one_of, whole
-from operators.tasks.tags import MAX_FREE_TAG_CHARS, TagsOptions
+from operators.tasks.tags import MAX_FREE_TAG_CHARS, VocabularyOptions
 from schemas.media import MediaKind
 
 MAX_SIGHTINGS = 8
@@ -34,7 +34,7 @@ class VideoTags(Task):
     summary = "Tag what a video shows, with the seconds in which each tag was seen."
     takes = frozenset({MediaKind.VIDEO})
     table = "video_tags"
-    Options = TagsOptions
+    Options = VocabularyOptions
     Columns = VideoTagsRow
     instruction = """
 You tag what videos show. You are shown frames of one video in order, numbered from 1. Give at
@@ -53,7 +53,7 @@ Tag the video.
 
     sample: ClassVar[dict[str, Any]] = {"tags": [{"tag": "ball", "frames": [1, 2]}]}
 
-    def answer(self, options: TagsOptions, count: int) -> type[Answer]:
+    def answer(self, options: VocabularyOptions, count: int) -> type[Answer]:
         """See `Task.answer`."""
         tag = one_of(options.vocabulary) if options.vocabulary else line(MAX_FREE_TAG_CHARS)
         frames = list_of(whole(1, max(count, 1)), MAX_SIGHTINGS, least=1)
@@ -62,7 +62,7 @@ Tag the video.
             tags=list_of(form("TagAnswer", tag=tag, frames=frames), options.max_tags),
         )
 
-    def row(self, options: TagsOptions, answer: Any, subject: Subject) -> VideoTagsRow:
+    def row(self, options: VocabularyOptions, answer: Any, subject: Subject) -> VideoTagsRow:
         """See `Task.row`."""
         seen: dict[str, set[int]] = {}
         for given in answer.tags:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -31,6 +32,16 @@ SHORT = {
     "tags": {"max_tags": 2},
     "vqa": {"questions": QUESTIONS, "max_chars": 8},
     "sentiment": {"max_chars": 20},
+    "extract": {
+        "json_schema": {
+            "type": "object",
+            "properties": {
+                "brand": {"type": "string", "maxLength": 8},
+                "price": {"type": ["number", "null"], "maximum": 99},
+                "new": {"type": "boolean"},
+            },
+        }
+    },
     "sequence": {"max_chars": 20, "max_steps": 1},
     "compare": {"max_points": 1},
     "story": {"max_chars": 50},
@@ -123,6 +134,31 @@ def test_rows_are_whole_and_true_to_their_schema(running: RunningEngine) -> None
         assert row["finish_reason"] == "stop"
     whole = sum(row["failure"] is None for row in rows)
     assert whole >= len(rows) // 2, [row["failure"] for row in rows]
+
+
+def test_a_taxonomy_is_walked_and_nothing_outside_it_comes_out(
+    running: RunningEngine, tmp_path: Path
+) -> None:
+    file = tmp_path / "tags.csv"
+    file.write_text("id,name,parent,synonyms\nk,kitchen,,\nm,mug,k,cup\np,pan,k,\nt,toys,,\n")
+    options = {"taxonomy": str(file), "max_tags": 2}
+    bound = bind_task(TaskSpec(task="tags", name="taxonomy", options=options))
+    [row] = annotated(running, [(bound, SHOWN[MediaKind.IMAGE])]).to_pylist()
+    assert row["failure"] is None, row["failure"]
+    tags = json.loads(row["answer"])["tags"]
+    assert tags
+    for tag in tags:
+        if tag["id"] is None:
+            assert tag["tag"] == "none"
+            continue
+        path = options_path(bound, tag["id"])
+        assert tag["path"] == path
+        assert 0 < tag["score"] <= 1
+    assert row["engine_tries"] >= 1
+
+
+def options_path(bound: BoundTask, tag: str) -> list[str]:
+    return [node.name for node in bound.options.taxonomy.path(tag)]
 
 
 def test_the_chance_of_each_token_is_told_when_it_is_asked_for(running: RunningEngine) -> None:

@@ -323,3 +323,27 @@ def test_the_schema_takes_what_the_loader_takes():
         changed = yaml.safe_load(GOOD) | yaml.safe_load(wrong)
         assert not check.is_valid(changed), wrong
     json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "says"),
+    [
+        ("[{task: caption, prompt: '{% if %}'}]", "line 1 of the prompt"),
+        ("[{task: caption, prompt: '{{ context.title }}'}]", "cannot be filled in"),
+        ("[{task: extract, json_schema: {type: string}}]", "expected type: object"),
+        ("[{task: tags, taxonomy: /nowhere.yaml}]", "cannot be read"),
+        ("[vqa]", "questions"),
+        (
+            "[{task: extract, table: runs, json_schema: "
+            "{type: object, properties: {a: {type: string}}}}]",
+            "a table of Tagline's own",
+        ),
+    ],
+)
+def test_what_a_task_cannot_do_is_told_before_anything_starts(tasks, says):
+    lines = [
+        f"tasks: {tasks}" if row.startswith("tasks:") else row for row in GOOD.splitlines()
+    ]
+    [problem] = problems("\n".join(lines))
+    assert problem.where.startswith("tasks")
+    assert says in f"{problem.where} {problem.expected}"

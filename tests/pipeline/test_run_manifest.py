@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from jobs.coverage import show_coverage
 from schemas.failure import UsageError
 from tests.pipeline.conftest import draw
 from tests.pipeline.test_run import Bench
@@ -113,3 +116,24 @@ def test_a_column_that_a_prompt_names_and_the_manifest_lacks_is_told(bench):
     )
     with pytest.raises(UsageError, match="no column 'name'; it has sku"):
         bench.run(wrong)
+
+
+def test_a_taxonomys_use_is_counted(bench, tmp_path):
+    path = listings(bench.input, ["a", "b", "c"])
+    taxonomy = tmp_path / "tags.csv"
+    taxonomy.write_text("id,name,parent,synonyms\nk,kitchen,,\nm,mug,k,\nt,toys,,\n")
+    folder = str(path.parent / "photos")
+    job = bench.job(input=folder, tasks=[{"task": "tags", "taxonomy": str(taxonomy)}])
+    bench.run(job)
+    rows = bench.rows("tags")
+    assert len(rows) == 6
+    names = {"k": ["kitchen"], "m": ["kitchen", "mug"], "t": ["toys"]}
+    given = [tag for row in rows for tag in row["tags"] if tag["id"]]
+    assert all(tag["path"] == names[tag["id"]] for tag in given)
+    console = Console(file=io.StringIO(), width=100)
+    show_coverage(console, job, unused_only=False)
+    shown = console.file.getvalue()
+    assert "kitchen > mug" in shown
+    below = sum(tag["id"] in ("k", "m") for tag in given)
+    assert f"{below}" in shown.splitlines()[1].split()[-1]
+    assert "tags: 6 items" in shown

@@ -12,7 +12,11 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "tables.txt"
 
 
 def test_schemas_are_as_pinned():
-    tables = {task.table: result_schema(arrow_fields(task.Columns)) for task in TASKS.values()}
+    tables = {
+        task.table: result_schema(arrow_fields(task.Columns))
+        for task in TASKS.values()
+        if task.id != "extract"
+    }
     tables |= {"failures": FAILURES_SCHEMA, "runs": RUNS_SCHEMA}
     lines = [f"version {SCHEMA_VERSION}"]
     for name, schema in tables.items():

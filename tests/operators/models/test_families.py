@@ -103,9 +103,10 @@ def test_frames_of_a_video_are_not_sliced() -> None:
 
 
 def test_the_token_batch_holds_the_longest_video() -> None:
-    arguments = family("minicpm-v-2.6").engine_args(PUBLISHED, max_frames=100)
+    arguments = family("minicpm-v-2.6").engine_args(PUBLISHED, max_frames=100, max_images=4)
     assert arguments["max_num_batched_tokens"] >= 100 * 64
     assert arguments["limit_mm_per_prompt"]["video"] == 1
     assert (
-        "video" not in family("minicpm-v-2.5").engine_args(PUBLISHED, 8)["limit_mm_per_prompt"]
+        "video"
+        not in family("minicpm-v-2.5").engine_args(PUBLISHED, 8, 4)["limit_mm_per_prompt"]
     )

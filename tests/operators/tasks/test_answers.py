@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from operators.tasks.arrow import Row
 from operators.tasks.base import Question, Subject
 from operators.tasks.reading import read_answer
-from operators.tasks.registry import TASKS, BoundTask, bind_task
+from operators.tasks.registry import TASKS, BoundTask, bind_task, bind_tasks
 from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
 from schemas.job import TaskSpec
 from schemas.media import Frames, MediaKind
@@ -25,6 +25,17 @@ QUESTIONS = [
     {"question": "How many are there?", "type": "number"},
     {"question": "Which side?", "type": "choice", "choices": ["left", "right"]},
 ]
+SCHEMA = {
+    "type": "object",
+    "required": ["brand", "sizes", "label"],
+    "properties": {
+        "brand": {"type": "string", "maxLength": 30, "description": "as printed"},
+        "sizes": {"type": "array", "maxItems": 3, "items": {"enum": ["S", "M", "L"]}},
+        "price": {"type": "number", "minimum": 0, "maximum": 500},
+        "pieces": {"type": ["integer", "null"], "minimum": 1},
+        "label": {"type": "object", "properties": {"clean": {"type": "boolean"}}},
+    },
+}
 VOCABULARY = ["mug", "red lamp", 'odd "name"', "ü"]
 
 
@@ -42,6 +53,7 @@ BOUND = [
     bound("video_summary", style="lecture"),
     bound("vqa", questions=QUESTIONS),
     bound("sentiment"),
+    bound("extract", json_schema=SCHEMA),
     bound("sequence"),
     bound("compare"),
     bound("story"),
@@ -82,6 +94,8 @@ def schema_of(task: BoundTask) -> dict[str, Any]:
 @st.composite
 def schema_valid(draw, schema: dict[str, Any]) -> Any:
     """Any value that the schema allows, for the parts of JSON Schema that tasks use."""
+    if "anyOf" in schema:
+        return draw(schema_valid(draw(st.sampled_from(schema["anyOf"]))))
     if "enum" in schema:
         return draw(st.sampled_from(schema["enum"]))
     kind = schema["type"]
@@ -92,6 +106,10 @@ def schema_valid(draw, schema: dict[str, Any]) -> Any:
         return draw(st.lists(schema_valid(schema["items"]), **limits))
     if kind == "integer":
         return draw(st.integers(schema["minimum"], schema["maximum"]))
+    if kind == "number":
+        return draw(st.floats(schema["minimum"], schema["maximum"]))
+    if kind == "null":
+        return None
     if kind == "boolean":
         return draw(st.booleans())
     assert kind == "string"
@@ -204,6 +222,75 @@ def test_a_frame_that_was_not_shown_makes_the_answer_unparsable():
     moment = {"first_frame": 1, "last_frame": 5, "title": "x"}
     with pytest.raises(ItemFailure, match="less than or equal to 4"):
         read(bound("video_summary"), summary(key_moments=[moment]))
+
+
+def test_a_schema_of_the_users_own_becomes_typed_columns():
+    task = bound("extract", json_schema=SCHEMA)
+    columns = {field.name: field for field in task.task.columns(task.options)}
+    assert columns["sizes"].type == pa.list_(pa.string())
+    assert (columns["price"].type, columns["price"].nullable) == (pa.float64(), True)
+    assert (columns["pieces"].type, columns["brand"].nullable) == (pa.int64(), False)
+    label = columns["label"].type
+    assert label.field("clean").type == pa.bool_()
+    assert task.table == "extract"
+    assert bound("extract", json_schema=SCHEMA, table="labels").table == "labels"
+    asked = question_of(task)
+    assert "brand (as printed)" in asked.system
+    assert "price (null if it cannot be seen)" in asked.system
+
+
+def test_a_schema_may_lie_in_a_file(tmp_path):
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(SCHEMA))
+    of_file = bound("extract", json_schema=str(path)).fingerprint_parts()
+    assert of_file == bound("extract", json_schema=SCHEMA).fingerprint_parts()
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"type": "string", "pattern": "a+"}, "json_schema.x: an answer cannot be held to pat"),
+        ({"type": "date"}, "expected a type out of"),
+        ({"type": ["string", "integer"]}, "expected a type out of"),
+        ({"type": "array"}, "json_schema.x.items: expected a schema"),
+        ({"type": "object"}, "expected properties"),
+        ({"enum": ["a", "a"]}, "different texts"),
+        ({"enum": [1, 2]}, "different texts"),
+        ({"type": "integer", "minimum": 5, "maximum": 1}, "numbers in order"),
+        ({"$ref": "#/x"}, "expected a type"),
+        (3, "expected a schema, not 3"),
+    ],
+)
+def test_a_schema_that_no_answer_can_be_held_to_is_refused_at_its_place(part, message):
+    with pytest.raises(UsageError, match=message):
+        bound("extract", json_schema={"type": "object", "properties": {"x": part}})
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("/nowhere/schema.json", "cannot be read"),
+        ({"type": "string"}, "expected type: object"),
+        ({"type": "object", "properties": {"item_id": {"type": "string"}}}, "every table"),
+        ({"type": "object", "properties": {"a b": {"type": "string"}}}, "expected names"),
+    ],
+)
+def test_a_schema_that_makes_no_columns_is_refused(schema, message):
+    with pytest.raises(UsageError, match=message):
+        bound("extract", json_schema=schema)
+
+
+def test_two_tasks_cannot_write_different_columns_to_one_table():
+    other = {"type": "object", "properties": {"x": {"type": "string"}}}
+    specs = [
+        TaskSpec(task="extract", name=name, options={"json_schema": schema, "table": "t"})
+        for name, schema in (("a", SCHEMA), ("b", other))
+    ]
+    with pytest.raises(UsageError, match="different columns to table 't'"):
+        bind_tasks(specs)
+    own = {"json_schema": other, "table": "failures"}
+    with pytest.raises(UsageError, match="a table of Tagline's own"):
+        bind_tasks([TaskSpec(task="extract", name="x", options=own)])
 
 
 def test_every_task_is_tried_here():

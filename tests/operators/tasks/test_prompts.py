@@ -19,6 +19,12 @@ from schemas.media import Frames, MediaKind
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "prompts"
 NEEDED = {
+    "extract": {
+        "json_schema": {
+            "type": "object",
+            "properties": {"brand": {"type": "string", "description": "as printed"}},
+        }
+    },
     "vqa": {"questions": ["What is it?"]},
     "video_qa": {"questions": ["What is it?"]},
 }
