@@ -65,6 +65,9 @@ lock: .uv/ready ## Compile the pinned requirements anew
 	  --overrides requirements/cpu.overrides.txt -o requirements/cpu.txt
 	@env -u UV_FIND_LINKS $(COMPILE) pyproject.toml --extra gpu -o requirements/gpu.txt
 	@$(COMPILE) requirements/s3-server.in -o requirements/s3-server.txt
+	@$(COMPILE) requirements/bench-ray-data-llm.in $(TORCH) \
+	  --overrides requirements/bench-ray-data-llm.overrides.txt \
+	  -o requirements/bench-ray-data-llm.txt
 
 clean: ## Remove the environments, the demo and all caches
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.demo.s3_server stop --state .demo/s3; fi

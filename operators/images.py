@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from operators.geometry import fit_within
-from operators.signatures import FileType, end_is_missing, sniff
+from operators.signatures import HEAD_BYTES, FileType, end_is_missing, expect
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.media import Frames, MediaKind
 
@@ -80,22 +80,7 @@ def decode_image(data: bytes, *, max_pixels: int, max_source_pixels: int) -> Fra
 
 
 def _expect_image(data: bytes) -> FileType:
-    if not data:
-        raise _fail(FailureCode.EMPTY_FILE, "the file has no bytes")
-    kind = sniff(data)
-    if kind is None:
-        raise _fail(
-            FailureCode.NOT_MEDIA,
-            f"the content is no image that Tagline knows; it begins with {data[:16]!r}",
-        )
-    if kind.kind is not MediaKind.IMAGE:
-        raise _fail(FailureCode.NOT_MEDIA, f"the content is no image but {kind.name}")
-    if not kind.allowed:
-        raise _fail(
-            FailureCode.FORMAT_NOT_ALLOWED,
-            f"{kind.name} images are not read; convert to one of {', '.join(FORMATS)}",
-        )
-    return kind
+    return expect(data[:HEAD_BYTES], MediaKind.IMAGE, FORMATS, "convert")
 
 
 def _broken(data: bytes, kind: FileType, said: str) -> ItemFailure:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.media import MediaKind
 
 HEAD_BYTES = 1024
@@ -139,3 +141,37 @@ def end_is_missing(data: bytes, file_type: FileType) -> bool:
             order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
             return data[2:4].strip(b"\x00") == b"*" and _integer(data[4:8], order) >= len(data)
     return False
+
+
+def expect(head: bytes, wanted: MediaKind, formats: Iterable[str], remedy: str) -> FileType:
+    """What a file is, if it is of the kind that is wanted and may be read.
+
+    Args:
+        head: Its first `HEAD_BYTES`.
+        wanted: Image or video.
+        formats: Names of what may be read.
+        remedy: What to do with the others, such as ``convert``.
+
+    Raises:
+        ItemFailure: If it is empty, unknown, of the other kind, or not to be read.
+    """
+    if not head:
+        raise _refused(FailureCode.EMPTY_FILE, "the file has no bytes")
+    found = sniff(head)
+    if found is None:
+        raise _refused(
+            FailureCode.NOT_MEDIA,
+            f"the content is no {wanted} that Tagline knows; it begins with {head[:16]!r}",
+        )
+    if found.kind is not wanted:
+        raise _refused(FailureCode.NOT_MEDIA, f"the content is no {wanted} but {found.name}")
+    if not found.allowed:
+        raise _refused(
+            FailureCode.FORMAT_NOT_ALLOWED,
+            f"{found.name} {wanted}s are not read; {remedy} to one of {', '.join(formats)}",
+        )
+    return found
+
+
+def _refused(code: FailureCode, message: str) -> ItemFailure:
+    return ItemFailure(Stage.DECODE, code, message)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import av
 import av.error
 
-from operators.signatures import HEAD_BYTES, FileType, sniff
+from operators.signatures import HEAD_BYTES, FileType, expect
 from operators.video.sampled import sampled_frames
 from operators.video.structure import is_cut_off
 from operators.video.timeline import KeyframeIndex
@@ -204,23 +204,8 @@ class VideoReader:
 
 def _recognise(file: BinaryIO) -> FileType:
     size = file.seek(0, io.SEEK_END)
-    if not size:
-        raise _fail(FailureCode.EMPTY_FILE, "the file has no bytes")
     file.seek(0)
-    head = file.read(HEAD_BYTES)
-    found = sniff(head)
-    if found is None:
-        raise _fail(
-            FailureCode.NOT_MEDIA,
-            f"the content is no video that Tagline knows; it begins with {head[:16]!r}",
-        )
-    if found.kind is not MediaKind.VIDEO:
-        raise _fail(FailureCode.NOT_MEDIA, f"the content is no video but {found.name}")
-    if not found.allowed:
-        raise _fail(
-            FailureCode.FORMAT_NOT_ALLOWED,
-            f"{found.name} videos are not read; remux to one of {', '.join(DEMUXERS)}",
-        )
+    found = expect(file.read(HEAD_BYTES), MediaKind.VIDEO, DEMUXERS, "remux")
     if is_cut_off(file, size, found):
         raise _fail(
             FailureCode.TRUNCATED,
