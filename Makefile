@@ -25,7 +25,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help env demo demo-stop test check lock clean test-rgw bench-pipeline bench-memory
+.PHONY: help env demo demo-stop test check lock clean test-rgw bench-pipeline bench-memory bench-plan
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -59,6 +59,9 @@ bench-pipeline: env ## Measure throughput and how busy the engine is kept
 
 bench-memory: env ## Measure peak memory over growing collections
 	@$(BIN)/python -m tests.bench.memory
+
+bench-plan: env ## Measure planning a manifest of millions of rows
+	@$(BIN)/python -m tests.bench.plan
 
 lock: .uv/ready ## Compile the pinned requirements anew
 	@$(COMPILE) pyproject.toml --extra cpu --extra dev $(TORCH) \
