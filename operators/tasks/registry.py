@@ -14,6 +14,7 @@ from operators.tasks.base import Task
 from operators.tasks.caption import Caption
 from operators.tasks.compare import Compare
 from operators.tasks.extract import Extract
+from operators.tasks.listing import Listing
 from operators.tasks.sentiment import Sentiment
 from operators.tasks.sequence import Sequence
 from operators.tasks.story import Story
@@ -39,6 +40,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             Sequence(),
             Compare(),
             Story(),
+            Listing(),
             VideoSummary(),
             VideoQa(),
             VideoSentiment(),

@@ -19,6 +19,7 @@ from schemas.media import Frames, MediaKind
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "prompts"
 NEEDED = {
+    "listing": {"categories": {"mug": {"colour": ["red", "blue"], "material": "text"}}},
     "extract": {
         "json_schema": {
             "type": "object",
