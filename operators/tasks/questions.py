@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from operators.tasks.arrow import Row
+from operators.tasks.base import TaskOptions
 from operators.tasks.forms import Answer, form, line, one_of, whole
 
 MAX_QUESTIONS = 20
@@ -51,6 +52,24 @@ class AskedQuestion(BaseModel):
 
 Questions = Annotated[tuple[AskedQuestion, ...], Field(min_length=1, max_length=MAX_QUESTIONS)]
 """The questions of a task's options."""
+
+
+class QuestionOptions(TaskOptions):
+    """Options of the tasks that ask questions."""
+
+    questions: Questions = Field(
+        description="What is asked; each a text, or question, type (text, yes_no, number, "
+        "choice) and choices."
+    )
+    max_chars: int = Field(
+        default=200, ge=5, le=4000, description="Longest answer in words, in characters."
+    )
+    language: str = Field(default="English", description="Language of answers in words.")
+
+    @property
+    def listed(self) -> str:
+        """The questions, as the instruction has them."""
+        return listed(self.questions)
 
 
 class Answered(Row):

@@ -4,40 +4,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field
-
 from operators.tasks.arrow import Row
-from operators.tasks.base import Subject, Task, TaskOptions
+from operators.tasks.base import Subject, Task
 from operators.tasks.forms import Answer, list_of, whole
 from operators.tasks.questions import (
     Answered,
-    Questions,
+    QuestionOptions,
     answered,
     answers_form,
     key_of,
-    listed,
 )
 from schemas.media import MediaKind
 
 MAX_EVIDENCE = 5
-
-
-class VideoQaOptions(TaskOptions):
-    """Options of `video_qa`."""
-
-    questions: Questions = Field(
-        description="What is asked; each a text, or question, type (text, yes_no, number, "
-        "choice) and choices."
-    )
-    max_chars: int = Field(
-        default=200, ge=5, le=4000, description="Longest answer in words, in characters."
-    )
-    language: str = Field(default="English", description="Language of answers in words.")
-
-    @property
-    def listed(self) -> str:
-        """The questions, as the instruction has them."""
-        return listed(self.questions)
 
 
 class VideoAnswered(Answered):
@@ -63,7 +42,7 @@ class VideoQa(Task):
     summary = "Answer questions about a video, with the seconds that show the answer."
     takes = frozenset({MediaKind.VIDEO})
     table = "video_answers"
-    Options = VideoQaOptions
+    Options = QuestionOptions
     Columns = VideoQaRow
     instruction = """
 You answer questions about videos. You are shown frames of one video in order, numbered from
@@ -79,12 +58,12 @@ Answer the questions.
     sample: ClassVar[dict[str, Any]] = {"q1": {"frames": [2], "answer": "a ball"}}
     sample_options: ClassVar[dict[str, Any]] = {"questions": ["What rolls?"]}
 
-    def answer(self, options: VideoQaOptions, count: int) -> type[Answer]:
+    def answer(self, options: QuestionOptions, count: int) -> type[Answer]:
         """See `Task.answer`."""
         frames = list_of(whole(1, max(count, 1)), MAX_EVIDENCE)
         return answers_form(options.questions, options.max_chars, frames=frames)
 
-    def row(self, options: VideoQaOptions, answer: Any, subject: Subject) -> VideoQaRow:
+    def row(self, options: QuestionOptions, answer: Any, subject: Subject) -> VideoQaRow:
         """See `Task.row`."""
         pts = subject.frames.pts_s
         rows = []

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field
-
 from operators.tasks.arrow import Row
-from operators.tasks.base import Subject, Task, TaskOptions
+from operators.tasks.base import Subject, Task
 from operators.tasks.forms import Answer
 from operators.tasks.questions import (
     Answered,
-    Questions,
+    QuestionOptions,
     answered,
     answers_form,
     key_of,
-    listed,
 )
 from schemas.media import MediaKind
-
-
-class VqaOptions(TaskOptions):
-    """Options of `vqa`."""
-
-    questions: Questions = Field(
-        description="What is asked; each a text, or question, type (text, yes_no, number, "
-        "choice) and choices."
-    )
-    max_chars: int = Field(
-        default=200, ge=5, le=4000, description="Longest answer in words, in characters."
-    )
-    language: str = Field(default="English", description="Language of answers in words.")
-
-    @property
-    def listed(self) -> str:
-        """The questions, as the instruction has them."""
-        return listed(self.questions)
 
 
 class VqaRow(Row):
@@ -55,7 +34,7 @@ class Vqa(Task):
     summary = "Answer questions about an image: in words, yes or no, a number, a choice."
     takes = frozenset({MediaKind.IMAGE, MediaKind.IMAGES})
     table = "answers"
-    Options = VqaOptions
+    Options = QuestionOptions
     Columns = VqaRow
     instruction = """
 You answer questions about images. Judge only by what is visible. Write texts in
@@ -72,11 +51,11 @@ You answer questions about images. Judge only by what is visible. Write texts in
         ]
     }
 
-    def answer(self, options: VqaOptions, count: int) -> type[Answer]:
+    def answer(self, options: QuestionOptions, count: int) -> type[Answer]:
         """See `Task.answer`."""
         return answers_form(options.questions, options.max_chars)
 
-    def row(self, options: VqaOptions, answer: Any, subject: Subject) -> VqaRow:
+    def row(self, options: QuestionOptions, answer: Any, subject: Subject) -> VqaRow:
         """See `Task.row`."""
         return VqaRow(
             answers=[

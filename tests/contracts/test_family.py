@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,11 +13,9 @@ from operators.models.base import PromptParts
 from operators.models.registry import FAMILIES
 from schemas.media import Frames, MediaKind
 from tests.fixtures.engines import (
-    CheckpointFactory,
     RunningEngine,
     picture,
     pictures,
-    running_engine,
     video,
 )
 
@@ -38,17 +35,6 @@ SCHEMA = {
     "required": ["caption", "colour", "places"],
     "additionalProperties": False,
 }
-
-
-@pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
-def running(
-    request: pytest.FixtureRequest, tiny_checkpoint: CheckpointFactory
-) -> Iterator[RunningEngine]:
-    if request.param == "minicpm-v-2.6":
-        yield request.getfixturevalue("engine_26")
-        return
-    with running_engine(tiny_checkpoint(request.param)) as own:
-        yield own
 
 
 def counted(running: RunningEngine, name: str, frames: Frames) -> int:

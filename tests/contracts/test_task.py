@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from infra.demo.checkpoint.architecture import ARCHITECTURES
 from operators.annotate import AnnotateOperator
 from operators.base import EngineSpec, Sampling
 from operators.tasks.base import Subject
@@ -18,11 +16,9 @@ from schemas.item import DecodedItem, Item, Medium, PendingTask, decoded_to_tabl
 from schemas.job import TaskSpec
 from schemas.media import Frames, MediaKind
 from tests.fixtures.engines import (
-    CheckpointFactory,
     RunningEngine,
     picture,
     pictures,
-    running_engine,
     video,
 )
 
@@ -68,17 +64,6 @@ SHOWN = {
     MediaKind.VIDEO: video(3, 56, 56),
 }
 CASES = [(task, kind) for task in TASKS.values() for kind in sorted(task.takes, key=str)]
-
-
-@pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
-def running(
-    request: pytest.FixtureRequest, tiny_checkpoint: CheckpointFactory
-) -> Iterator[RunningEngine]:
-    if request.param == "minicpm-v-2.6":
-        yield request.getfixturevalue("engine_26")
-        return
-    with running_engine(tiny_checkpoint(request.param)) as own:
-        yield own
 
 
 def test_every_task_is_run_here() -> None:
