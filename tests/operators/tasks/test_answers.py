@@ -1,4 +1,4 @@
-"""What every task promises of its prompts, schemas and answers."""
+"""What every task promises of its schemas and answers."""
 
 from __future__ import annotations
 
@@ -11,42 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.base import Completion
-from operators.tasks.arrow import Row
-from operators.tasks.base import Question, Reply, Subject
+from operators.tasks.base import Subject
 from operators.tasks.reading import read_answer
-from operators.tasks.registry import TASKS, BoundTask, bind_task, bind_tasks
+from operators.tasks.registry import TASKS, bind_task
 from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
 from schemas.job import TaskSpec
-from schemas.media import Frames, MediaKind
-
-QUESTIONS = [
-    "What is it made of?",
-    {"question": "Is it new?", "type": "yes_no"},
-    {"question": "How many are there?", "type": "number"},
-    {"question": "Which side?", "type": "choice", "choices": ["left", "right"]},
-]
-SCHEMA = {
-    "type": "object",
-    "required": ["brand", "sizes", "label"],
-    "properties": {
-        "brand": {"type": "string", "maxLength": 30, "description": "as printed"},
-        "sizes": {"type": "array", "maxItems": 3, "items": {"enum": ["S", "M", "L"]}},
-        "price": {"type": "number", "minimum": 0, "maximum": 500},
-        "pieces": {"type": ["integer", "null"], "minimum": 1},
-        "label": {"type": "object", "properties": {"clean": {"type": "boolean"}}},
-    },
-}
-CATEGORIES = {
-    "mug": {"colour": ["red", "blue"], "volume ml": "number", "dishwasher": "yes_no"},
-    "shirt": {"fabric": "text"},
-}
-VOCABULARY = ["mug", "red lamp", 'odd "name"', "ü"]
-
-
-def bound(task: str, **options: Any) -> BoundTask:
-    return bind_task(TaskSpec(task=task, name=task, options=options))
-
+from tests.operators.tasks.asking import (
+    CATEGORIES,
+    QUESTIONS,
+    SCHEMA,
+    VOCABULARY,
+    bound,
+    frames_for,
+    question_of,
+    read,
+    schema_of,
+)
 
 BOUND = [
     bound("caption"),
@@ -68,33 +48,6 @@ BOUND = [
     bound("video_tags"),
     bound("video_tags", vocabulary=VOCABULARY),
 ]
-PTS = (0.0, 0.5, 2.0, 7.25)
-
-
-def frames_for(task: BoundTask) -> Frames:
-    if MediaKind.VIDEO in task.task.takes:
-        shapes = ((2, 2),) * len(PTS)
-        return Frames(MediaKind.VIDEO, bytes(12 * len(PTS)), shapes, PTS, duration_s=8.0)
-    if MediaKind.IMAGES in task.task.takes:
-        return Frames(MediaKind.IMAGES, bytes(36), ((2, 2),) * 3)
-    return Frames(MediaKind.IMAGE, bytes(12), ((2, 2),))
-
-
-def question_of(task: BoundTask) -> Question:
-    return task.task.question(task.options, Subject(frames_for(task)))
-
-
-def answered(task: BoundTask, text: str) -> Row:
-    value = read_answer(question_of(task).answer, text)
-    return task.task.row(task.options, value, Subject(frames_for(task)))
-
-
-def read(task: BoundTask, text: str) -> dict[str, Any]:
-    return answered(task, text).model_dump()
-
-
-def schema_of(task: BoundTask) -> dict[str, Any]:
-    return question_of(task).schema
 
 
 @st.composite
@@ -182,183 +135,6 @@ def test_a_tag_outside_the_vocabulary_cannot_come_out():
 def test_tags_come_once_in_order_and_free_ones_in_lower_case():
     rows = read(bound("tags", max_tags=5), '{"tags": ["B ", "a", "b", "A", "c"]}')
     assert [tag["tag"] for tag in rows["tags"]] == ["b", "a", "c"]
-
-
-def summary(**changes: Any) -> str:
-    answer = {
-        "summary": "A ball rolls.",
-        "chapters": [{"first_frame": 1, "last_frame": 4, "title": "all", "text": "it rolls"}],
-        "key_moments": [{"first_frame": 1, "last_frame": 2, "title": "it starts"}],
-        "key_points": [],
-        "tags": ["Ball", "ball"],
-    }
-    return json.dumps(answer | changes)
-
-
-def test_key_moments_are_the_seconds_of_the_frames_they_name():
-    moments = [
-        {"first_frame": 4, "last_frame": 3, "title": "it stops"},
-        {"first_frame": 1, "last_frame": 2, "title": "it starts"},
-    ]
-    row = read(bound("video_summary"), summary(key_moments=moments))
-    assert [(m["start_s"], m["end_s"], m["title"]) for m in row["key_moments"]] == [
-        (0.0, 0.5, "it starts"),
-        (2.0, 7.25, "it stops"),
-    ]
-    assert row["key_moments"][1]["frame_pts"] == [2.0, 7.25]
-    assert row["tags"] == ["ball"]
-
-
-def test_chapters_do_not_overlap_and_name_the_frames_inside_them():
-    chapters = [
-        {"first_frame": 2, "last_frame": 4, "title": "b", "text": "x"},
-        {"first_frame": 1, "last_frame": 2, "title": "a", "text": "x"},
-        {"first_frame": 3, "last_frame": 3, "title": "inside b", "text": "x"},
-    ]
-    row = read(bound("video_summary"), summary(chapters=chapters))
-    assert [(c["title"], c["start_s"], c["end_s"]) for c in row["chapters"]] == [
-        ("a", 0.0, 0.5),
-        ("b", 2.0, 7.25),
-    ]
-    for chapter in row["chapters"]:
-        assert all(chapter["start_s"] <= p <= chapter["end_s"] for p in chapter["frame_pts"])
-
-
-def test_a_frame_that_was_not_shown_makes_the_answer_unparsable():
-    moment = {"first_frame": 1, "last_frame": 5, "title": "x"}
-    with pytest.raises(ItemFailure, match="less than or equal to 4"):
-        read(bound("video_summary"), summary(key_moments=[moment]))
-
-
-def test_a_schema_of_the_users_own_becomes_typed_columns():
-    task = bound("extract", json_schema=SCHEMA)
-    columns = {field.name: field for field in task.task.columns(task.options)}
-    assert columns["sizes"].type == pa.list_(pa.string())
-    assert (columns["price"].type, columns["price"].nullable) == (pa.float64(), True)
-    assert (columns["pieces"].type, columns["brand"].nullable) == (pa.int64(), False)
-    label = columns["label"].type
-    assert label.field("clean").type == pa.bool_()
-    assert task.table == "extract"
-    assert bound("extract", json_schema=SCHEMA, table="labels").table == "labels"
-    asked = question_of(task)
-    assert "brand (as printed)" in asked.system
-    assert "price (null if it cannot be seen)" in asked.system
-
-
-def listing(category: str, answer: dict[str, Any], **options: Any) -> dict[str, Any]:
-    """A whole conversation: the category's answer, then the listing's."""
-    task = bound("listing", categories=CATEGORIES, **options)
-    subject = Subject(frames_for(task), {"text": "A blue mug."}, places=(0, 2, 3))
-    talk = task.task.converse(task.options, subject)
-    replies = [{"category": category}, answer]
-    questions = next(talk)
-    try:
-        while True:
-            [question] = questions
-            assert 'text: "A blue mug."' in question.user
-            text = json.dumps(replies.pop(0))
-            completion = Completion(text, "stop", 1, 1, 1)
-            questions = talk.send([Reply(read_answer(question.answer, text), completion)])
-    except StopIteration as end:
-        return end.value.model_dump()
-
-
-def test_a_listings_attributes_are_those_of_its_category_and_name_their_photograph():
-    answer = {
-        "title": "Red mug",
-        "description": "A mug.",
-        "attributes": {
-            "a1": {"value": "red", "image": 2},
-            "a2": None,
-            "a3": {"value": True, "image": 1},
-        },
-        "tags": ["Mug", "mug"],
-        "conflicts": [{"claim": "blue", "seen": "red", "image": 3}],
-    }
-    row = listing("mug", answer, context=["text"])
-    assert row["category"] == "mug"
-    assert row["attributes"] == [
-        {"name": "colour", "value": "red", "image": 2},
-        {"name": "dishwasher", "value": "yes", "image": 0},
-    ]
-    assert row["conflicts"] == [{"claim": "blue", "seen": "red", "image": 3}]
-    assert row["tags"] == ["mug"]
-
-
-def test_a_thing_of_no_category_has_no_attributes():
-    answer = {"title": "A thing", "description": "It is.", "tags": [], "conflicts": []}
-    row = listing("other", answer, context=["text"])
-    assert (row["category"], row["attributes"]) == ("other", [])
-
-
-@pytest.mark.parametrize(
-    ("categories", "message"),
-    [
-        ({}, "at least 1"),
-        ({"other": {"a": "text"}}, "none of them called 'other'"),
-        ({"mug": {}}, "at least 1"),
-        ({"mug": {"colour": ["red"]}}, "at least two different values for 'colour'"),
-        ({"mug": {"colour": "date"}}, "'text', 'number', 'yes_no' or 'choice'"),
-        ("mug", "tuple"),
-    ],
-)
-def test_categories_with_a_defect_are_refused(categories, message):
-    with pytest.raises(UsageError, match=message):
-        bound("listing", categories=categories)
-
-
-def test_a_schema_may_lie_in_a_file(tmp_path):
-    path = tmp_path / "schema.json"
-    path.write_text(json.dumps(SCHEMA))
-    of_file = bound("extract", json_schema=str(path)).fingerprint_parts()
-    assert of_file == bound("extract", json_schema=SCHEMA).fingerprint_parts()
-
-
-@pytest.mark.parametrize(
-    ("part", "message"),
-    [
-        ({"type": "string", "pattern": "a+"}, "json_schema.x: an answer cannot be held to pat"),
-        ({"type": "date"}, "expected a type out of"),
-        ({"type": ["string", "integer"]}, "expected a type out of"),
-        ({"type": "array"}, "json_schema.x.items: expected a schema"),
-        ({"type": "object"}, "expected properties"),
-        ({"enum": ["a", "a"]}, "different texts"),
-        ({"enum": [1, 2]}, "different texts"),
-        ({"type": "integer", "minimum": 5, "maximum": 1}, "numbers in order"),
-        ({"$ref": "#/x"}, "expected a type"),
-        (3, "expected a schema, not 3"),
-    ],
-)
-def test_a_schema_that_no_answer_can_be_held_to_is_refused_at_its_place(part, message):
-    with pytest.raises(UsageError, match=message):
-        bound("extract", json_schema={"type": "object", "properties": {"x": part}})
-
-
-@pytest.mark.parametrize(
-    ("schema", "message"),
-    [
-        ("/nowhere/schema.json", "cannot be read"),
-        ({"type": "string"}, "expected type: object"),
-        ({"type": "object", "properties": {"item_id": {"type": "string"}}}, "every table"),
-        ({"type": "object", "properties": {"a b": {"type": "string"}}}, "expected names"),
-    ],
-)
-def test_a_schema_that_makes_no_columns_is_refused(schema, message):
-    with pytest.raises(UsageError, match=message):
-        bound("extract", json_schema=schema)
-
-
-def test_two_tasks_cannot_write_different_columns_to_one_table():
-    other = {"type": "object", "properties": {"x": {"type": "string"}}}
-    specs = [
-        TaskSpec(task="extract", name=name, options={"json_schema": schema, "table": "t"})
-        for name, schema in (("a", SCHEMA), ("b", other))
-    ]
-    with pytest.raises(UsageError, match="different columns to table 't'"):
-        bind_tasks(specs)
-    own = {"json_schema": other, "table": "failures"}
-    with pytest.raises(UsageError, match="a table of Tagline's own"):
-        bind_tasks([TaskSpec(task="extract", name="x", options=own)])
 
 
 def test_every_task_is_tried_here():
