@@ -15,6 +15,7 @@ from jobs.overrides import apply_overrides
 from jobs.problems import near, presentable, problems_of
 from jobs.yaml_lines import KeyPath, SourceText, dotted, read_yaml
 from operators.models.registry import FAMILIES
+from operators.tasks.base import PATH_FORMAT
 from operators.tasks.registry import TASKS, bind_tasks
 from schemas.failure import JobFileError, Problem, UsageError
 from schemas.job import JobSpec, TaskSpec
@@ -41,6 +42,7 @@ def check_job(source: SourceText, overrides: Sequence[str] = ()) -> JobSpec:
     data = expand_variables(source.data, problems)
     _expand_home(data)
     _name_tasks(data.get("tasks"))
+    _anchor_paths(data.get("tasks"), Path(source.name).parent)
     problems += _task_problems(data.get("tasks"))
     problems += _family_problems(data.get("model"))
     job = None
@@ -102,6 +104,27 @@ def _at_home(value: Any) -> Any:
     if isinstance(value, list):
         return [_at_home(entry) for entry in value]
     return os.path.expanduser(value) if isinstance(value, str) else value
+
+
+def _anchor_paths(tasks: Any, folder: Path) -> None:
+    """Have options that are paths begin at the job file's folder, from wherever it is run."""
+    for entry in _entries(tasks):
+        if not _has_task(entry) or entry["task"] not in TASKS:
+            continue
+        options = entry["options"] if isinstance(entry.get("options"), dict) else entry
+        for name in _path_options(entry["task"]):
+            if isinstance(options.get(name), str):
+                options[name] = os.path.join(folder, os.path.expanduser(options[name]))
+
+
+def _path_options(task: str) -> list[str]:
+    """The options of a task that may be a file's path."""
+    properties = TASKS[task].Options.model_json_schema().get("properties", {})
+    return [name for name, schema in properties.items() if _may_be_path(schema)]
+
+
+def _may_be_path(schema: dict[str, Any]) -> bool:
+    return any(part.get("format") == PATH_FORMAT for part in (schema, *schema.get("anyOf", ())))
 
 
 def _name_tasks(tasks: Any) -> None:
@@ -192,6 +215,12 @@ def _family_problems(model: Any) -> list[Problem]:
     return [Problem("model.family", family, expected)]
 
 
+_TEXT_OR_LIST = (
+    ("InputSpec", "uris"),
+    *(("ManifestSpec", name) for name in ("uris", "media", "carry")),
+)
+
+
 def job_schema() -> dict[str, Any]:
     """JSON Schema of the job file, each task's options included, for editors."""
     schema = JobSpec.model_json_schema()
@@ -204,6 +233,9 @@ def job_schema() -> dict[str, Any]:
     ):
         properties[section] = {"anyOf": [*shorthand, _reference(properties[section])]}
     definitions = schema["$defs"]
+    for section, name in _TEXT_OR_LIST:
+        lists = definitions[section]["properties"]
+        lists[name] = {"anyOf": [text, lists[name]]}
     family = definitions["ModelSpec"]["properties"]["family"]
     family["anyOf"] = [{"enum": list(FAMILIES)}, {"type": "null"}]
     definitions.pop("TaskSpec", None)

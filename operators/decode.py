@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
@@ -18,10 +18,12 @@ from operators.sources.inside import InsideReader
 from operators.storage import Stores
 from operators.storage.base import too_large
 from operators.video.decode import decode_video
+from operators.video.subtitles import MAX_FILE_BYTES as MAX_SUBTITLE_BYTES
+from operators.video.subtitles import cues_of_file
 from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
 from schemas.item import DecodedItem, Item, LeftOut, Medium, decoded_to_table, plan_to_items
 from schemas.job import MediaSpec, SeveralImages, StorageSpec
-from schemas.media import Frames, MediaKind
+from schemas.media import Cue, Frames, MediaKind
 
 Element = TypeVar("Element")
 
@@ -60,6 +62,7 @@ class _Fetched:
 
     media: list[bytes | BinaryIO]
     places: list[int] = field(default_factory=list)
+    subtitles: bytes | None = None
     left_out: list[LeftOut] = field(default_factory=list)
     size: int = 0
     seconds: float = 0.0
@@ -177,6 +180,8 @@ class DecodeOperator:
                 if abandoned.is_set():
                     break
                 self._fetch_one(item, place, fetched)
+            if item.subtitles is not None and self._media.video.subtitles:
+                self._fetch_subtitles(item, item.subtitles, fetched)
         except Exception as error:  # noqa: BLE001 - one item's defect must not lose the batch
             fetched.failure = _as_failure(error, Stage.FETCH, item)
         fetched.seconds = time.monotonic() - started
@@ -207,6 +212,17 @@ class DecodeOperator:
             self._leave_out(item, place, _as_failure(error, Stage.FETCH, item), fetched)
         else:
             fetched.places.append(place)
+
+    def _fetch_subtitles(self, item: Item, medium: Medium, fetched: _Fetched) -> None:
+        """A video is worth annotating without its subtitles; the row says what it lacked."""
+        assert self._stores is not None
+        try:
+            fetched.subtitles = self._stores.of(medium.uri).get(
+                medium.uri, version=medium.version, max_bytes=MAX_SUBTITLE_BYTES
+            )
+        except (ItemFailure, UsageError) as error:
+            failure = _as_failure(error, Stage.FETCH, item)
+            fetched.left_out.append(_without_subtitles(item, failure))
 
     def _leave_out(
         self, item: Item, place: int, failure: ItemFailure, fetched: _Fetched
@@ -262,12 +278,13 @@ class DecodeOperator:
         check_time = _time_limit(self._media.timeout_s)
         if item.kind is MediaKind.VIDEO:
             _confirm_kind(item.kind, _only(fetched.media))
-            return decode_video(
+            frames = decode_video(
                 _only(fetched.media),
                 sampling=self._media.video,
                 max_frame_pixels=self._max_frame_pixels,
                 check_time=check_time,
             )
+            return replace(frames, cues=_cues_beside(item, fetched) or frames.cues)
         images = []
         for place, medium in zip(fetched.places, fetched.media, strict=True):
             try:
@@ -284,6 +301,21 @@ class DecodeOperator:
             max_pixels=self._max_image_pixels,
             max_source_pixels=self._media.max_source_pixels,
         )
+
+
+def _cues_beside(item: Item, fetched: _Fetched) -> tuple[Cue, ...]:
+    """The cues of the video's subtitle file; none, and a note, if that is broken."""
+    if fetched.subtitles is None or item.subtitles is None:
+        return ()
+    try:
+        return cues_of_file(fetched.subtitles, item.subtitles.uri)
+    except ItemFailure as failure:
+        fetched.left_out.append(_without_subtitles(item, failure))
+        return ()
+
+
+def _without_subtitles(item: Item, failure: ItemFailure) -> LeftOut:
+    return LeftOut(len(item.media), str(failure.code), failure.message)
 
 
 def chosen_places(count: int, policy: SeveralImages) -> list[int]:

@@ -137,6 +137,7 @@ def _write_listing(listing: Iterable[ListedItem], path: Path) -> None:
                 "kind": [str(item.kind) for item in rows],
                 "item_version": [item.item_version for item in rows],
                 "media": [[vars(medium) for medium in item.media] for item in rows],
+                "subtitles": [item.subtitles and vars(item.subtitles) for item in rows],
                 "context": [context_to_json(item.context) for item in rows],
                 "carried": [item.carried for item in rows],
             }
@@ -263,7 +264,8 @@ def _write_parts(
     database: duckdb.DuckDBPyConnection, folder: str, storage: StorageSpec
 ) -> Iterator[str]:
     reader = database.sql(
-        """SELECT item_id, kind, item_version, media, context, carried, tasks FROM (
+        """SELECT item_id, kind, item_version, media, subtitles, context, carried, tasks
+           FROM (
              SELECT *, list_transform(list_filter(states, lambda s: s.state = 'owed'),
                                       lambda s: s.task) AS tasks FROM joined)
            WHERE len(tasks) > 0"""

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.media import Frames, MediaKind
+from schemas.media import Cue, Frames, MediaKind
 
 MEDIUM_TYPE = pa.struct(
     [
@@ -57,11 +57,21 @@ LEFT_OUT_TYPE = pa.struct(
     ]
 )
 
+CUE_TYPE = pa.struct(
+    [
+        pa.field("start_s", pa.float64(), nullable=False),
+        pa.field("end_s", pa.float64(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+
 LISTED_FIELDS = [
     pa.field("item_id", pa.string(), nullable=False),
     pa.field("kind", pa.string(), nullable=False),
     pa.field("item_version", pa.string(), nullable=False),
     pa.field("media", pa.list_(MEDIUM_TYPE), nullable=False),
+    # A video's subtitles in a file of their own.
+    pa.field("subtitles", MEDIUM_TYPE),
     # What came with the item, as JSON objects: for prompts, and for the output's rows.
     pa.field("context", pa.string()),
     pa.field("carried", pa.string()),
@@ -83,6 +93,7 @@ DECODED_SCHEMA = pa.schema(
         pa.field("source_height", pa.int32()),
         pa.field("duration_s", pa.float64()),
         pa.field("source_format", pa.string()),
+        pa.field("cues", pa.list_(CUE_TYPE)),
         pa.field("left_out", pa.list_(LEFT_OUT_TYPE)),
         pa.field("failure", FAILURE_TYPE),
     ]
@@ -166,6 +177,7 @@ class Item:
         tasks: What this run owes it.
         context: What came with it and prompts may show, by column.
         carried: What came with it and goes to the output's rows, as a JSON object.
+        subtitles: A video's subtitles, if they are in a file of their own.
     """
 
     item_id: str
@@ -175,14 +187,15 @@ class Item:
     tasks: tuple[PendingTask, ...]
     context: Mapping[str, Any] = field(default_factory=dict)
     carried: str | None = None
+    subtitles: Medium | None = None
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """One of an item's images that the model does not see, and why.
+    """One of an item's files that the model does not see, and why.
 
     Attributes:
-        index: Its place among the item's media, from 0.
+        index: Its place among the item's media, from 0; subtitles come after them.
         code: ``limit``, or the code of the failure that it met.
         message: In words.
     """
@@ -211,8 +224,9 @@ class DecodedItem:
     @property
     def places(self) -> tuple[int, ...]:
         """The media that became frames, by place from 0; empty if none was left out."""
-        gone = {left.index for left in self.left_out}
-        return tuple(i for i in range(len(self.item.media)) if i not in gone) if gone else ()
+        media = range(len(self.item.media))
+        gone = {left.index for left in self.left_out} & set(media)
+        return tuple(i for i in media if i not in gone) if gone else ()
 
 
 def item_from_row(row: dict) -> Item:
@@ -225,6 +239,7 @@ def item_from_row(row: dict) -> Item:
         tasks=tuple(PendingTask(**task) for task in row["tasks"]),
         context=json.loads(row["context"]) if row["context"] else {},
         carried=row["carried"],
+        subtitles=Medium(**row["subtitles"]) if row["subtitles"] else None,
     )
 
 
@@ -239,6 +254,7 @@ def _item_columns(items: list[Item]) -> dict[str, list]:
         "kind": [str(item.kind) for item in items],
         "item_version": [item.item_version for item in items],
         "media": [[vars(medium) for medium in item.media] for item in items],
+        "subtitles": [item.subtitles and vars(item.subtitles) for item in items],
         "context": [context_to_json(item.context) for item in items],
         "carried": [item.carried for item in items],
         "tasks": [[vars(task) for task in item.tasks] for item in items],
@@ -299,6 +315,7 @@ def decoded_to_table(decoded: list[DecodedItem]) -> pa.Table:
         "source_height": [None if f is None else f.source_height for f in frames],
         "duration_s": [None if f is None else f.duration_s for f in frames],
         "source_format": [None if f is None else f.source_format for f in frames],
+        "cues": [None if f is None else [vars(cue) for cue in f.cues] for f in frames],
         "left_out": [[vars(left) for left in one.left_out] for one in decoded],
         "failure": [failure_to_struct(one.failure) for one in decoded],
     }
@@ -336,4 +353,5 @@ def _frames_from_row(row: dict, pixels: memoryview) -> Frames:
         source_height=row["source_height"],
         duration_s=row["duration_s"],
         source_format=row["source_format"],
+        cues=tuple(Cue(**cue) for cue in row["cues"] or ()),
     )

@@ -73,6 +73,9 @@ class ManifestSpec(_Section):
         description="Column that changes when the media behind the addresses do, such as an "
         "ETag or a date; without one only new addresses are noticed.",
     )
+    subtitles: str | None = Field(
+        default=None, description="Column of the address of a video's .srt or .vtt file."
+    )
     carry: tuple[str, ...] = Field(
         default=(), description="Columns that go to the output's rows, in column `carried`."
     )
@@ -211,6 +214,11 @@ class VideoSampling(_Section):
     policy: Literal["uniform", "fps", "keyframes"] = "uniform"
     max_frames: Annotated[int, Field(ge=1, le=1024)] = 32
     fps: PositiveFloat = Field(default=1.0, description="Frames a second; policy fps only.")
+    subtitles: bool = Field(
+        default=True,
+        description="Show the model what is said: the video's own text subtitles, or those "
+        "of an .srt or .vtt file beside it.",
+    )
 
 
 class SeveralImages(_Section):

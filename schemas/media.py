@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 )
+SUBTITLE_SUFFIXES = frozenset({".srt", ".vtt"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".avi"})
 
 
@@ -34,6 +35,21 @@ def kind_from_name(name: str) -> MediaKind | None:
 
 
 @dataclass(frozen=True)
+class Cue:
+    """Words that are said or shown in a video, from its subtitles.
+
+    Attributes:
+        start_s: Seconds from the start of the video stream.
+        end_s: Likewise.
+        text: The words, on one line.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Frames:
     """The decoded pixels of one item, in one contiguous buffer.
 
@@ -51,6 +67,7 @@ class Frames:
         source_height: Height likewise.
         duration_s: For video, its duration in seconds.
         source_format: Container or image format, in lower case (``jpeg``, ``mp4``).
+        cues: For video, its subtitles, in order.
     """
 
     kind: MediaKind
@@ -61,6 +78,7 @@ class Frames:
     source_height: int = 0
     duration_s: float | None = None
     source_format: str = ""
+    cues: tuple[Cue, ...] = ()
 
     def __post_init__(self) -> None:
         expected = sum(height * width * 3 for height, width in self.shapes)

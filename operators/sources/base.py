@@ -21,6 +21,7 @@ class ListedItem:
         media: Its files.
         context: What came with it and prompts may show, by column.
         carried: What came with it and goes to the output's rows, as a JSON object.
+        subtitles: A video's subtitles, if they are in a file of their own.
     """
 
     item_id: str
@@ -29,6 +30,7 @@ class ListedItem:
     media: tuple[Medium, ...]
     context: Mapping[str, Any] = field(default_factory=dict)
     carried: str | None = None
+    subtitles: Medium | None = None
 
 
 @dataclass

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 from operators.sources.base import ListedItem, SkippedFiles
 from operators.sources.globs import compile_glob, matches_any
+from operators.sources.subtitles import is_subtitles, paired
 from operators.storage import ObjectInfo, Stores
 from schemas.failure import UsageError
+from schemas.fingerprint import digest
 from schemas.item import Medium
 from schemas.job import InputSpec, StorageSpec
 from schemas.media import MediaKind, kind_from_name
@@ -54,10 +56,20 @@ class Listing(Iterator[ListedItem]):
 
     def _stream(self) -> Iterator[ListedItem]:
         for number, uri in enumerate(self._spec.uris):
-            for info in self._stores.of(uri).list(uri):
-                kind = self._judge(number, info)
-                if kind is not None:
-                    yield _as_item(info, kind)
+            for info, kind, subtitles in paired(self._taken(number, uri)):
+                yield _as_item(info, kind, subtitles)
+
+    def _taken(self, number: int, uri: str) -> Iterator[tuple[ObjectInfo, MediaKind | None]]:
+        """Images and videos with their kind; subtitles, which have none."""
+        for info in self._stores.of(uri).list(uri):
+            if is_subtitles(info.uri) and not self._is_left_out(info.key):
+                yield info, None
+            kind = self._judge(number, info)
+            if kind is not None:
+                yield info, kind
+
+    def _is_left_out(self, key: str) -> bool:
+        return is_hidden(key) or matches_any(key, self._spec.exclude)
 
     def _judge(self, number: int, info: ObjectInfo) -> MediaKind | None:
         """The kind of a file that is taken; None, counted, for one that is not."""
@@ -100,7 +112,7 @@ def _check_patterns(spec: InputSpec) -> None:
             ) from error
 
 
-def _as_item(info: ObjectInfo, kind: MediaKind) -> ListedItem:
+def _as_item(info: ObjectInfo, kind: MediaKind, beside: ObjectInfo | None) -> ListedItem:
     try:
         info.uri.encode()
     except UnicodeEncodeError as error:
@@ -109,7 +121,11 @@ def _as_item(info: ObjectInfo, kind: MediaKind) -> ListedItem:
             "rename the file or leave it out with input.exclude"
         ) from error
     medium = Medium(uri=info.uri, size=info.size, version=info.version)
-    return ListedItem(info.uri, kind, info.version, (medium,))
+    if beside is None:
+        return ListedItem(info.uri, kind, info.version, (medium,))
+    subtitles = Medium(uri=beside.uri, size=beside.size, version=beside.version)
+    version = digest({"video": info.version, "subtitles": [beside.uri, beside.version]})
+    return ListedItem(info.uri, kind, version, (medium,), subtitles=subtitles)
 
 
 def list_items(spec: InputSpec, storage: StorageSpec) -> Listing:

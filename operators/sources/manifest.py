@@ -121,10 +121,8 @@ class Manifest(Iterator[ListedItem]):
 
     def _needed(self) -> list[str]:
         spec = self._spec
-        version = [spec.version] if spec.version else []
-        return list(
-            dict.fromkeys([spec.id, *spec.media, *version, *self._columns, *spec.carry])
-        )
+        named = [name for name in (spec.version, spec.subtitles) if name]
+        return list(dict.fromkeys([spec.id, *spec.media, *named, *self._columns, *spec.carry]))
 
     def _require(self, info: ObjectInfo, there: Sequence[str]) -> None:
         for column in self._needed():
@@ -140,6 +138,7 @@ class Manifest(Iterator[ListedItem]):
         spec = self._spec
         item_id = self._id(info, number, row.get(spec.id))
         media, several = self._media(info, row, cells)
+        subtitles = self._subtitles(row)
         context = {column: _plain(row.get(column)) for column in self._columns}
         carried = {column: _plain(row.get(column)) for column in spec.carry}
         version = digest(
@@ -147,6 +146,7 @@ class Manifest(Iterator[ListedItem]):
                 "media": [[m.uri, m.inside, m.version] for m in media],
                 "version": _plain(row.get(spec.version)) if spec.version else None,
                 "context": context,
+                **({"subtitles": subtitles.uri} if subtitles else {}),
             }
         )
         return ListedItem(
@@ -156,6 +156,7 @@ class Manifest(Iterator[ListedItem]):
             media=tuple(media),
             context=context,
             carried=json.dumps(carried, ensure_ascii=False) if carried else None,
+            subtitles=subtitles,
         )
 
     def _id(self, info: ObjectInfo, number: int, value: Any) -> str:
@@ -183,6 +184,10 @@ class Manifest(Iterator[ListedItem]):
                 if address:
                     media.append(Medium(self._resolved(str(address)), None, None))
         return media, several
+
+    def _subtitles(self, row: dict[str, Any]) -> Medium | None:
+        address = row.get(self._spec.subtitles) if self._spec.subtitles else None
+        return Medium(self._resolved(str(address)), None, None) if address else None
 
     def _resolved(self, address: str) -> str:
         absolute = "://" in address or address.startswith("/")

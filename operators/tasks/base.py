@@ -15,10 +15,18 @@ from operators.base import Completion
 from operators.tasks.arrow import Row, arrow_fields
 from operators.tasks.forms import Answer, example, json_schema, longest
 from operators.tasks.prompts import Context, Shown, context_columns, render
+from operators.tasks.transcript import said_lines, transcript
 from schemas.media import Frames, MediaKind
 
 SPARE_TOKENS = 16
 """Beyond the longest answer, for what a tokenizer adds to it."""
+
+
+SUBTITLES = "subtitles"
+"""Stands among the columns that were cut for a video's subtitles."""
+
+PATH_FORMAT = "path"
+"""JSON Schema format of an option that may be a file's path, relative to the job file."""
 
 
 class TaskOptions(BaseModel):
@@ -40,7 +48,10 @@ class TaskOptions(BaseModel):
         default=(), description="Columns of the manifest that the model is shown, as data."
     )
     context_chars: int = Field(
-        default=4000, ge=10, le=100_000, description="Characters shown of one such column."
+        default=4000,
+        ge=10,
+        le=100_000,
+        description="Characters shown of one such column, and of a video's subtitles.",
     )
 
 
@@ -219,7 +230,8 @@ class Task(ABC):
             shown=Shown.of(subject.frames),
             context=context,
         )
-        return "\n".join([*data_lines(context, options.context), text])
+        said, _ = transcript(subject.frames.cues, options.context_chars)
+        return "\n".join([*data_lines(context, options.context), *said_lines(said), text])
 
     def context_columns(self, options: Any) -> frozenset[str]:
         """The columns of the manifest that its prompts use."""
@@ -228,11 +240,12 @@ class Task(ABC):
         )
 
     def context_cut(self, options: Any, subject: Subject) -> list[str]:
-        """The columns of which the model was shown only a part."""
+        """The columns, and `SUBTITLES`, of which the model was shown only a part."""
         context = Context(subject.context, options.context_chars)
         for column in self.context_columns(options):
             context.get(column)
-        return sorted(context.cut)
+        _, is_cut = transcript(subject.frames.cues, options.context_chars)
+        return sorted(context.cut | ({SUBTITLES} if is_cut else set()))
 
     def prompts(self, options: Any) -> list[str]:
         """Everything that is said to the model, as far as no item is in it."""

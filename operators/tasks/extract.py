@@ -9,7 +9,7 @@ import pyarrow as pa
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from operators.tasks.arrow import Row, arrow_fields
-from operators.tasks.base import Subject, Task, TaskOptions
+from operators.tasks.base import PATH_FORMAT, Subject, Task, TaskOptions
 from operators.tasks.forms import Answer
 from operators.tasks.own_schema import Shape, answer_of, described, read_schema, row_of
 from schemas.media import MediaKind
@@ -29,10 +29,12 @@ class ExtractOptions(TaskOptions):
     json_schema: Annotated[
         Shape,
         BeforeValidator(_read),
-        WithJsonSchema({"type": ["object", "string"]}, mode="validation"),
+        WithJsonSchema(
+            {"type": ["object", "string"], "format": PATH_FORMAT}, mode="validation"
+        ),
     ] = Field(
         description="What to extract: a JSON Schema of type object, or the path of a JSON "
-        "file with one. Its properties become typed columns."
+        "file with one, relative to the job file. Its properties become typed columns."
     )
     table: str | None = Field(
         default=None,

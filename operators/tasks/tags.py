@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from operators.tasks.arrow import Row
-from operators.tasks.base import Conversation, Subject, Task, TaskOptions
+from operators.tasks.base import PATH_FORMAT, Conversation, Subject, Task, TaskOptions
 from operators.tasks.descent import Asked, Chosen, descend
 from operators.tasks.forms import Answer, form, line, list_of, one_of
 from operators.tasks.prompts import render
@@ -29,7 +29,7 @@ def _loaded(value: Any) -> Any:
     return load_taxonomy(Path(value)) if isinstance(value, str) else value
 
 
-_AS_PATH = WithJsonSchema({"type": "string"}, mode="validation")
+_AS_PATH = WithJsonSchema({"type": "string", "format": PATH_FORMAT}, mode="validation")
 
 
 class VocabularyOptions(TaskOptions):
@@ -58,7 +58,8 @@ class TagsOptions(VocabularyOptions):
     taxonomy: Annotated[Taxonomy, BeforeValidator(_loaded), _AS_PATH] | None = Field(
         default=None,
         description="A YAML or CSV file of tags with ids, parents and synonyms, in place of "
-        "a vocabulary; it is walked from the roots down and may hold thousands.",
+        "a vocabulary; it is walked from the roots down and may hold thousands. Relative to "
+        "the job file.",
     )
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, BinaryIO
 
@@ -15,6 +16,7 @@ import av.error
 from operators.signatures import HEAD_BYTES, FileType, expect
 from operators.video.sampled import sampled_frames
 from operators.video.structure import is_cut_off
+from operators.video.subtitles import embedded_cues
 from operators.video.timeline import KeyframeIndex
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.job import VideoSampling
@@ -241,10 +243,10 @@ def decode_video(
     max_frame_pixels: int,
     check_time: Callable[[], None] = lambda: None,
 ) -> Frames:
-    """Decode the frames of a video that a sampling policy wants, upright RGB.
+    """Decode the frames of a video that a sampling policy wants, and its text subtitles.
 
-    Exact: each frame is the one on screen at the wanted moment. Only the groups of
-    pictures that hold wanted frames are decoded.
+    Frames are upright RGB. Exact: each is the one on screen at the wanted moment. Only the
+    groups of pictures that hold wanted frames are decoded.
 
     Args:
         source: The file's bytes, or the file itself, open and seekable. Never a path or
@@ -262,4 +264,10 @@ def decode_video(
     with _mapping_errors(file_type):
         reader = VideoReader(file, file_type, check_time)
         with contextlib.closing(reader):
-            return sampled_frames(reader, file_type.name, sampling, max_frame_pixels)
+            frames = sampled_frames(reader, file_type.name, sampling, max_frame_pixels)
+            start_s = float(reader.start * reader.tick_s)
+            has_subtitles = bool(reader.container.streams.subtitles)
+        if not (sampling.subtitles and has_subtitles):
+            return frames
+        demuxer = DEMUXERS[file_type.name]
+        return replace(frames, cues=embedded_cues(file, demuxer, start_s, check_time))

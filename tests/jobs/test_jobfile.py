@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.jobfile import check_job, job_schema, load_job
 from jobs.yaml_lines import parse_yaml
+from operators.tasks.registry import bind_tasks
 from schemas.failure import JobFileError, Problem, UsageError
 from schemas.job import JobSpec
 
@@ -347,3 +348,24 @@ def test_what_a_task_cannot_do_is_told_before_anything_starts(tasks, says):
     [problem] = problems("\n".join(lines))
     assert problem.where.startswith("tasks")
     assert says in f"{problem.where} {problem.expected}"
+
+
+def test_paths_in_options_begin_at_the_job_file(tmp_path, monkeypatch):
+    folder = tmp_path / "with jobs"
+    folder.mkdir()
+    (folder / "tags.csv").write_text("id,name\nmug,mug\n")
+    (folder / "fields.json").write_text(
+        '{"type": "object", "properties": {"brand": {"type": "string"}}}'
+    )
+    (folder / "job.yaml").write_text(
+        "input: /in\noutput: /out\ntasks:\n"
+        "  - {task: tags, taxonomy: tags.csv}\n"
+        "  - {task: extract, options: {json_schema: ./fields.json}}\n"
+        "  - {task: tags, name: other, taxonomy: %s}\n" % (folder / "tags.csv")
+    )
+    monkeypatch.chdir(tmp_path)
+    for path in (folder / "job.yaml", Path("with jobs") / "job.yaml"):
+        first, second, third = bind_tasks(load_job(path).tasks)
+        assert [node.id for node in first.options.taxonomy.nodes] == ["mug"]
+        assert second.options.json_schema.properties[0][0] == "brand"
+        assert third.options.taxonomy == first.options.taxonomy
