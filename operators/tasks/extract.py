@@ -33,8 +33,9 @@ class ExtractOptions(TaskOptions):
             {"type": ["object", "string"], "format": PATH_FORMAT}, mode="validation"
         ),
     ] = Field(
-        description="What to extract: a JSON Schema of type object, or the path of a JSON "
-        "file with one, relative to the job file. Its properties become typed columns."
+        description="What to extract: a JSON Schema of type object, the path of a JSON file "
+        "with one, or a pydantic class as `fields.py:Label`; paths are relative to the job "
+        "file. Its properties become typed columns."
     )
     table: str | None = Field(
         default=None,

@@ -17,6 +17,7 @@ from pydantic import Field, create_model
 
 from operators.tasks.arrow import Row
 from operators.tasks.forms import Answer, form, line, list_of, one_of
+from operators.tasks.own_class import CLASS_MARK, class_schema
 
 Kind = Literal["object", "array", "string", "integer", "number", "boolean"]
 
@@ -64,13 +65,15 @@ class Shape:
 
 
 def read_schema(value: Any) -> Shape:
-    """Check a schema: a mapping, or the path of a JSON file with one.
+    """Check a schema: a mapping, the path of a JSON file with one, or of a pydantic class.
 
     Raises:
         ValueError: If it cannot be read, or holds what no answer can be held to; with the
             place in the schema.
     """
-    if isinstance(value, str):
+    if isinstance(value, str) and CLASS_MARK in value:
+        value = class_schema(value)
+    elif isinstance(value, str):
         try:
             value = json.loads(Path(value).read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:

@@ -6,7 +6,9 @@ import json
 
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
+from operators.tasks.extract import Extract, ExtractOptions
 from operators.tasks.registry import bind_tasks
 from schemas.failure import UsageError
 from schemas.job import TaskSpec
@@ -84,3 +86,70 @@ def test_two_tasks_cannot_write_different_columns_to_one_table():
     own = {"json_schema": other, "table": "failures"}
     with pytest.raises(UsageError, match="a table of Tagline's own"):
         bind_tasks([TaskSpec(task="extract", name="x", options=own)])
+
+
+LABEL = """
+from enum import Enum
+from typing import Literal
+from pydantic import BaseModel, Field
+
+class Colour(str, Enum):
+    red = "red"
+    blue = "blue"
+
+class Part(BaseModel):
+    name: str = Field(max_length=20)
+    worn: bool
+
+class Label(BaseModel):
+    brand: str | None = Field(max_length=40, description="as printed")
+    colour: Colour
+    size: Literal["S", "M"] | None = None
+    parts: list[Part] = Field(max_length=3)
+    main: Part | None
+    pieces: int = Field(ge=0, le=9)
+
+class Endless(BaseModel):
+    inner: "Endless"
+
+class Odd(BaseModel):
+    when: "int | str"
+
+NOT_A_MODEL = 3
+"""
+
+
+def test_a_pydantic_class_gives_typed_columns(tmp_path):
+    (tmp_path / "fields.py").write_text(LABEL)
+    options = ExtractOptions(json_schema=f"{tmp_path}/fields.py:Label")
+    columns = {field.name: field for field in Extract().columns(options)}
+    assert [str(field.type) for field in columns.values()] == [
+        "string",
+        "string",
+        "string",
+        "list<item: struct<name: string not null, worn: bool not null>>",
+        "struct<name: string not null, worn: bool not null>",
+        "int64",
+    ]
+    nullable = {name for name, field in columns.items() if field.nullable}
+    assert nullable == {"brand", "size", "main"}
+    assert "as printed" in options.described
+    assert options.json_schema.properties[1][1].choices == ("red", "blue")
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("fields.py:Gone", "no pydantic class 'Gone'"),
+        ("fields.py:NOT_A_MODEL", "no pydantic class"),
+        ("fields.py:Endless", "contains itself"),
+        ("fields.py:Odd", "expected a type out of"),
+        ("nowhere.py:Label", "no Python file"),
+        ("broken.py:Label", "ZeroDivisionError"),
+    ],
+)
+def test_a_class_that_cannot_be_used_is_refused_in_words(tmp_path, address, says):
+    (tmp_path / "fields.py").write_text(LABEL)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    with pytest.raises(ValidationError, match=says):
+        ExtractOptions(json_schema=f"{tmp_path}/{address}")
