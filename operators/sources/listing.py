@@ -64,6 +64,7 @@ class Listing(Iterator[ListedItem]):
         for info in self._stores.of(uri).list(uri):
             if is_subtitles(info.uri) and not self._is_left_out(info.key):
                 yield info, None
+                continue
             kind = self._judge(number, info)
             if kind is not None:
                 yield info, kind

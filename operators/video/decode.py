@@ -1,4 +1,4 @@
-"""From a video file to the sampled frames. The only module that knows PyAV."""
+"""From a video file to the sampled frames. Only this and `subtitles` know PyAV."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import av
 import av.error
 
 from operators.signatures import HEAD_BYTES, FileType, expect
+from operators.video.isolation import refuse_to_open
 from operators.video.sampled import sampled_frames
 from operators.video.structure import is_cut_off
 from operators.video.subtitles import embedded_cues
@@ -47,11 +48,6 @@ def _fail(code: FailureCode, message: str) -> ItemFailure:
     return ItemFailure(Stage.DECODE, code, message)
 
 
-def _refuse_to_open(url: str, flags: int, options: dict) -> BinaryIO:
-    """Files that a container refers to are never opened."""
-    raise PermissionError(f"the container refers to another file: {url[:200]!r}")
-
-
 class VideoReader:
     """An opened video stream; see `operators.video.reader.PacketReader`."""
 
@@ -70,7 +66,7 @@ class VideoReader:
             self._file,
             format=DEMUXERS[self._file_type.name],
             options={**limits, "max_pixels": str(MAX_VIDEO_PIXELS)},
-            io_open=_refuse_to_open,
+            io_open=refuse_to_open,
             metadata_errors="replace",
             buffer_size=_READ_BYTES,
         )

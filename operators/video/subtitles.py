@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import av
 import av.error
 
+from operators.video.isolation import refuse_to_open
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.media import Cue
 
@@ -23,7 +24,7 @@ MAX_CUE_CHARS = 500
 MAX_FILE_BYTES = 16 * 1024**2
 
 _FORMATS = {".srt": "srt", ".vtt": "webvtt"}
-_OVERRIDES = re.compile(r"\{\\[^}]*\}|<[^>]{0,100}>")
+_OVERRIDES = re.compile(r"\{\\[^}]*\}")
 
 
 def embedded_cues(
@@ -39,10 +40,17 @@ def embedded_cues(
 
     Raises:
         av.error.FFmpegError: If the container is damaged.
+        PermissionError: If it refers to another file.
     """
     file.seek(0)
     options = {"codec_whitelist": ",".join(sorted(TEXT_CODECS))}
-    with av.open(file, format=demuxer, options=options, metadata_errors="replace") as container:
+    with av.open(
+        file,
+        format=demuxer,
+        options=options,
+        io_open=refuse_to_open,
+        metadata_errors="replace",
+    ) as container:
         for stream in container.streams.subtitles:
             context = stream.codec_context
             if context is not None and context.codec.name in TEXT_CODECS:
@@ -59,7 +67,8 @@ def cues_of_file(data: bytes, uri: str) -> tuple[Cue, ...]:
     suffix = PurePosixPath(uri).suffix.lower()
     text = io.BytesIO(_as_unicode(data).encode())
     try:
-        with av.open(text, format=_FORMATS.get(suffix, "srt")) as container:
+        form = _FORMATS.get(suffix, "srt")
+        with av.open(text, format=form, io_open=refuse_to_open) as container:
             cues = _cues(container, container.streams.subtitles[0], 0.0, lambda: None)
     except (av.error.FFmpegError, IndexError, ValueError) as error:
         raise _unreadable(uri, str(error)) from error
