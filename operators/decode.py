@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -246,13 +247,13 @@ class DecodeOperator:
             raise too_large(medium.uri, medium.size, limit)
         assert self._stores is not None
         store = self._stores.of(medium.uri)
-        size = medium.size
-        if item.kind is MediaKind.VIDEO and size is None:
-            size = store.head(medium.uri).size
-        if item.kind is MediaKind.VIDEO and size is not None and size > SPOOL_BYTES:
+        # A size that nobody knows may be large; asking for it would cost a request.
+        large = medium.size is None or medium.size > SPOOL_BYTES
+        if item.kind is MediaKind.VIDEO and large:
             file = store.open(medium.uri, version=medium.version, max_bytes=limit)
             fetched.media.append(file)
-            fetched.size += size
+            fetched.size += file.seek(0, os.SEEK_END)
+            file.seek(0)
         else:
             data = store.get(medium.uri, version=medium.version, max_bytes=limit)
             fetched.media.append(data)

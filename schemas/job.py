@@ -6,6 +6,7 @@ Credentials never enter the job file at all: they come from the standard AWS cha
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from schemas.hosts import HostPattern
 
 URI_SCHEMES = ("s3",)
 
@@ -90,7 +93,8 @@ class ManifestSpec(_Section):
     @field_validator("base")
     @classmethod
     def _base_is_known(cls, value: str | None) -> str | None:
-        return None if value is None else check_uri(value)
+        web = value is not None and value.lower().startswith(("http://", "https://"))
+        return value if value is None or web else check_uri(value)
 
 
 class InputSpec(_Section):
@@ -132,6 +136,41 @@ class InputSpec(_Section):
         return self.uris if self.manifest is None else self.manifest.uris
 
 
+class HttpSpec(_Section):
+    """Web servers that a manifest's media may come from; no others are asked."""
+
+    hosts: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="Exact hosts, or *.suffix for every name below it, each with an optional "
+        ":port; without one the scheme's own."
+    )
+    private_networks: tuple[str, ...] = Field(
+        default=(),
+        description="Networks like 10.0.0.0/8 that may be reached although not public.",
+    )
+
+    _lists = field_validator("hosts", "private_networks", mode="before")(_listed)
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts_are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            try:
+                HostPattern.parse(host)
+            except ValueError as error:
+                raise ValueError(f"{error}, not {host!r}") from error
+        return value
+
+    @field_validator("private_networks")
+    @classmethod
+    def _networks_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"expected a network like 10.0.0.0/8; {error}") from error
+        return value
+
+
 class StorageSpec(_Section):
     """How object storage is reached. Credentials come from the standard AWS chain."""
 
@@ -145,6 +184,9 @@ class StorageSpec(_Section):
     timeout_s: PositiveFloat = Field(
         default=120.0,
         description="How long one read or write is retried before storage counts as down.",
+    )
+    http: HttpSpec | None = Field(
+        default=None, description="Media over HTTP(S), for manifests only; none means off."
     )
 
     @field_validator("endpoint_url")
@@ -358,6 +400,16 @@ class JobSpec(_Section):
                 "(give one a `name:`)"
             )
         return value
+
+    @model_validator(mode="after")
+    def _http_is_allowed(self) -> JobSpec:
+        manifest = self.input.manifest
+        base = (manifest and manifest.base) or ""
+        if base.lower().startswith(("http://", "https://")) and self.storage.http is None:
+            raise ValueError(
+                f"expected storage.http.hosts to list the host of input.manifest.base ({base})"
+            )
+        return self
 
 
 def join_uri(base: str, *parts: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -200,7 +201,7 @@ class Manifest(Iterator[ListedItem]):
             return MediaKind(self._spec.kind)
         if several:
             return MediaKind.IMAGES
-        named = kind_from_name(media[0].uri) if media and media[0].inside is None else None
+        named = kind_from_name(_path(media[0].uri)) if media and not media[0].inside else None
         return named or MediaKind.IMAGE
 
 
@@ -223,6 +224,11 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         return any(field.name == "bytes" for field in kind)
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _path(uri: str) -> str:
+    """An address without a web address's query: ``a.mp4?width=640`` is a video."""
+    return re.split("[?#]", uri)[0] if uri.lower().startswith(("http:", "https:")) else uri
 
 
 def _plain(value: Any) -> Any:

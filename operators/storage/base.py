@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,13 +18,13 @@ class ObjectInfo:
     Attributes:
         uri: ``s3://bucket/key`` with the raw key, or an absolute path.
         key: The path below the URI that was listed; the name if that URI is the object.
-        size: Bytes.
+        size: Bytes; None where a web server does not say.
         version: Differs when the content differs: the ETag, or modification time and size.
     """
 
     uri: str
     key: str
-    size: int
+    size: int | None
     version: str
 
 
@@ -122,3 +123,16 @@ def missing(uri: str) -> ItemFailure:
         FailureCode.MISSING_OBJECT,
         f"{uri} does not exist; if it was listed, it was deleted since",
     )
+
+
+def write_chunk(file: BinaryIO, chunk: bytes, uri: str) -> None:
+    """Write a piece of an object into a file; a full disk is an `ItemFailure`."""
+    try:
+        file.write(chunk)
+    except OSError as error:
+        raise ItemFailure(
+            Stage.FETCH,
+            FailureCode.STORAGE_UNAVAILABLE,
+            f"{uri} could not be spooled to {tempfile.gettempdir()} ({error}); "
+            "free space there or point TMPDIR elsewhere",
+        ) from error

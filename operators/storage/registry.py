@@ -19,14 +19,18 @@ def open_store(uri: str, spec: StorageSpec) -> Store:
     """Make the store that serves `uri`; it serves every other URI of that scheme too.
 
     Raises:
-        UsageError: No store knows the scheme.
+        UsageError: No store knows the scheme, or the job does not allow it.
     """
-    scheme = scheme_of(uri)
+    scheme = scheme_of(uri).lower()
     # The backends are imported here so that local jobs never load boto3.
     if scheme == "s3":
         from operators.storage.s3 import S3Store
 
         return S3Store(spec)
+    if scheme in ("http", "https"):
+        from operators.storage.http import HttpStore
+
+        return HttpStore(spec)
     if scheme == "file":
         from operators.storage.local import LocalStore
 

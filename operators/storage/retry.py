@@ -37,6 +37,7 @@ class Retry:
         clock: Seconds, monotonic.
         sleep: Waits for seconds.
         draw: Random numbers in [0, 1).
+        asked_s: Seconds that the other side asked to be left alone after an exception.
     """
 
     timeout_s: float
@@ -44,6 +45,7 @@ class Retry:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     draw: Callable[[], float] = field(default=random.random)
+    asked_s: Callable[[Exception], float] = lambda _: 0.0
 
     def __call__(self, attempt: Callable[[int], Result]) -> Result:
         """Call `attempt` with 1, 2, ... until it returns; raises its last exception."""
@@ -56,7 +58,7 @@ class Retry:
             except Exception as error:
                 if not self.is_transient(error):
                     raise
-                pause = pause_s(number, self.draw())
+                pause = max(pause_s(number, self.draw()), self.asked_s(error))
                 if self.clock() + pause - started > self.timeout_s:
                     raise
             self.sleep(pause)

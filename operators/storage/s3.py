@@ -11,10 +11,10 @@ import boto3
 from botocore.config import Config
 
 from operators.storage import s3_errors
-from operators.storage.base import ObjectInfo, PutResult, changed, too_large
+from operators.storage.base import ObjectInfo, PutResult, changed, too_large, write_chunk
 from operators.storage.retry import Retry
 from operators.storage.s3_errors import FOREIGN, ShortBody, Trouble, sort_out
-from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
+from schemas.failure import UsageError
 from schemas.job import StorageSpec
 
 CHUNK_BYTES = 1 << 20
@@ -194,7 +194,7 @@ class S3Store:
                 pinned = pinned or _etag(reply)
                 file.seek(base + done)
                 while chunk := body.read(CHUNK_BYTES):
-                    _write(file, chunk, uri)
+                    write_chunk(file, chunk, uri)
                     done += len(chunk)
             if done != size:
                 raise ShortBody(f"{done} of {size} bytes came")
@@ -254,15 +254,3 @@ class S3Store:
 
 def _info(bucket: str, entry: dict[str, Any], key: str) -> ObjectInfo:
     return ObjectInfo(f"s3://{bucket}/{entry['Key']}", key, entry["Size"], _etag(entry))
-
-
-def _write(file: BinaryIO, chunk: bytes, uri: str) -> None:
-    try:
-        file.write(chunk)
-    except OSError as error:
-        raise ItemFailure(
-            Stage.FETCH,
-            FailureCode.STORAGE_UNAVAILABLE,
-            f"{uri} could not be spooled to {tempfile.gettempdir()} ({error}); "
-            "free space there or point TMPDIR elsewhere",
-        ) from error

@@ -1,0 +1,227 @@
+"""Web servers, for media that a manifest names: read only, from the hosts that are listed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import ipaddress
+import re
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NoReturn, TypeVar
+
+from urllib3.response import BaseHTTPResponse
+
+from operators.storage import http_errors
+from operators.storage.base import (
+    ObjectInfo,
+    PutResult,
+    changed,
+    too_large,
+    write_chunk,
+)
+from operators.storage.http_address import HttpAddress, bad_address, parse_address
+from operators.storage.http_connection import Deadline, Network, Resolve
+from operators.storage.http_errors import FOREIGN, BadStatus, ShortBody
+from operators.storage.retry import Retry
+from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
+from schemas.hosts import HostPattern
+from schemas.job import StorageSpec
+
+Result = TypeVar("Result")
+
+CHUNK_BYTES = 1 << 16
+MAX_REDIRECTS = 5
+REDIRECTS = (301, 302, 303, 307, 308)
+NO_HEAD = (403, 405, 501)
+"""What servers reply that do not serve HEAD, or whose signed addresses are for GET only."""
+HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "tagline"}
+
+
+class HttpStore:
+    """A read-only `Store` over HTTP and HTTPS. Versions are ETags, else Last-Modified.
+
+    Each request has a connection of its own, to an IP address that was checked. No
+    credentials are sent, no proxies used, no compressed replies taken.
+
+    Args:
+        spec: How storage is reached; `StorageSpec.http` must be there.
+        resolve: Finds the addresses of a name, like `socket.getaddrinfo`.
+
+    Raises:
+        UsageError: If the job does not allow HTTP.
+    """
+
+    def __init__(self, spec: StorageSpec, resolve: Resolve = socket.getaddrinfo) -> None:
+        if spec.http is None:
+            raise UsageError(
+                "media over HTTP are off; to allow them list their hosts in the job file, "
+                "like storage: {http: {hosts: [cdn.example.com]}}"
+            )
+        self._hosts = tuple(HostPattern.parse(host) for host in spec.http.hosts)
+        private = [ipaddress.ip_network(one) for one in spec.http.private_networks]
+        self._network = Network(private, resolve)
+        self._timeout_s = spec.timeout_s
+        self._retry = Retry(
+            spec.timeout_s, http_errors.is_transient, asked_s=http_errors.asked_pause_s
+        )
+
+    def list(self, uri: str) -> Iterator[ObjectInfo]:
+        """Web servers do not list: raises `UsageError`."""
+        _refuse("list", uri)
+
+    def put(self, uri: str, data: bytes, *, if_absent: bool = False) -> PutResult:
+        """Nothing is written over HTTP: raises `UsageError`."""
+        _refuse("write", uri)
+
+    def delete(self, uri: str) -> None:
+        """Nothing is deleted over HTTP: raises `UsageError`."""
+        _refuse("delete", uri)
+
+    def head(self, uri: str) -> ObjectInfo:
+        """See `Store.head`; the size is None where the server does not say."""
+
+        def attempt(method: str, deadline: Deadline) -> ObjectInfo:
+            with self._reply(method, uri, deadline) as reply:
+                name = parse_address(uri).name
+                return ObjectInfo(uri, name, _announced(reply), _version(reply))
+
+        def either(deadline: Deadline) -> ObjectInfo:
+            try:
+                return attempt("HEAD", deadline)
+            except BadStatus as error:
+                if error.status not in NO_HEAD:
+                    raise
+            return attempt("GET", deadline)
+
+        return self._run(uri, either)
+
+    def get(
+        self, uri: str, *, version: str | None = None, max_bytes: int | None = None
+    ) -> bytes:
+        """See `Store.get`."""
+        memory = io.BytesIO()
+        self.fetch_to(uri, memory, version=version, max_bytes=max_bytes)
+        return memory.getvalue()
+
+    def open(
+        self, uri: str, *, version: str | None = None, max_bytes: int | None = None
+    ) -> BinaryIO:
+        """See `Store.open`; the temporary file lies where TMPDIR says."""
+        spool = tempfile.TemporaryFile(prefix="tagline-")  # noqa: SIM115 - the caller closes it
+        try:
+            self.fetch_to(uri, spool, version=version, max_bytes=max_bytes)
+            spool.seek(0)
+        except BaseException:
+            spool.close()
+            raise
+        return spool
+
+    def fetch_to(
+        self,
+        uri: str,
+        file: BinaryIO,
+        *,
+        version: str | None = None,
+        max_bytes: int | None = None,
+    ) -> int:
+        """See `Store.fetch_to`. A cut transfer starts anew."""
+        base = file.tell()
+
+        def attempt(deadline: Deadline) -> int:
+            file.seek(base)
+            file.truncate()
+            with self._reply("GET", uri, deadline) as reply:
+                if version is not None and _version(reply) != version:
+                    raise changed(uri, version, _version(reply))
+                return _copy(reply, file, uri, max_bytes)
+
+        return self._run(uri, attempt)
+
+    def _run(self, uri: str, attempt: Callable[[Deadline], Result]) -> Result:
+        deadline = Deadline(self._timeout_s)
+        try:
+            return self._retry(lambda _: attempt(deadline))
+        except FOREIGN as error:
+            raise http_errors.item_failure(uri, error) from error
+
+    @contextlib.contextmanager
+    def _reply(self, method: str, uri: str, deadline: Deadline) -> Iterator[BaseHTTPResponse]:
+        """The reply that redirects end in. Each address on the way is checked."""
+        address = parse_address(uri)
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check_host(address)
+            with contextlib.closing(self._network.connection(address, deadline)) as connection:
+                connection.request(
+                    method,
+                    address.target,
+                    headers=HEADERS,
+                    preload_content=False,
+                    decode_content=False,
+                )
+                # Without the closing of the reply, its socket would stay open.
+                with contextlib.closing(connection.getresponse()) as reply:
+                    location = reply.headers.get("Location")
+                    if reply.status not in REDIRECTS or not location:
+                        _check(reply, uri, address)
+                        yield reply
+                        return
+            address = address.redirected(location)
+        raise bad_address(f"{uri} redirects more than {MAX_REDIRECTS} times; check the address")
+
+    def _check_host(self, address: HttpAddress) -> None:
+        ports = address.port, address.default_port
+        if not any(pattern.matches(address.host, *ports) for pattern in self._hosts):
+            raise bad_address(
+                f"{address.origin} is not asked: its host is not allowed; add "
+                f"{address.origin.partition('://')[2]!r} to storage.http.hosts to allow it"
+            )
+
+
+def _refuse(action: str, uri: str) -> NoReturn:
+    raise UsageError(
+        f"cannot {action} {uri}: over HTTP only the media that a manifest names are read; "
+        "use s3://bucket/prefix or a local path"
+    )
+
+
+def _version(reply: BaseHTTPResponse) -> str:
+    etag = reply.headers.get("ETag", "").strip().removeprefix("W/").strip('"')
+    return etag or reply.headers.get("Last-Modified", "")
+
+
+def _announced(reply: BaseHTTPResponse) -> int | None:
+    """The body's length, if the reply has one that counts."""
+    if reply.headers.get("Transfer-Encoding"):
+        return None
+    length = reply.headers.get("Content-Length", "").strip()
+    return int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
+
+
+def _check(reply: BaseHTTPResponse, uri: str, address: HttpAddress) -> None:
+    if reply.status != 200:
+        raise BadStatus(address.origin, reply.status, reply.headers.get("Retry-After"))
+    encoding = reply.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise ItemFailure(
+            Stage.FETCH,
+            FailureCode.FORMAT_NOT_ALLOWED,
+            f"{uri} came with Content-Encoding {encoding!r} although none was asked for; "
+            "it is not unpacked, have the server send the file as it is",
+        )
+
+
+def _copy(reply: BaseHTTPResponse, file: BinaryIO, uri: str, max_bytes: int | None) -> int:
+    announced, done = _announced(reply), 0
+    if max_bytes is not None and announced is not None and announced > max_bytes:
+        raise too_large(uri, announced, max_bytes)
+    while chunk := reply.read1(CHUNK_BYTES, decode_content=False):
+        done += len(chunk)
+        # The announced length may be a lie, or missing.
+        if max_bytes is not None and done > max_bytes:
+            raise too_large(uri, done, max_bytes)
+        write_chunk(file, chunk, uri)
+    if announced is not None and done != announced:
+        raise ShortBody(f"{done} of {announced} bytes came")
+    return done
