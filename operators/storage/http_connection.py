@@ -30,6 +30,10 @@ Resolve = Callable[..., Sequence[tuple[Any, ...]]]
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _V4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
+"""All that is handed out for the Internet; older Pythons count more as global."""
+_SPECIAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
+"""Kept for protocols and documentation; not every Python knows."""
 
 
 class Deadline:
@@ -60,10 +64,12 @@ def is_allowed(ip: IPAddress, private: Sequence[IPNetwork]) -> bool:
 
 
 def _is_public(ip: IPAddress) -> bool:
+    if ip.version == 6 and ip not in _GLOBAL_V6:
+        # Of a NAT64 address the IPv4 address that it carries decides.
+        return ip in _NAT64
     special = ip.is_private or ip.is_loopback or ip.is_link_local or ip.is_multicast
     special = special or ip.is_reserved or ip.is_unspecified
-    # NAT64 lies in a range that counts as reserved; the address that it carries decides.
-    return (ip.is_global and not special) or ip in _NAT64
+    return ip.is_global and not special and not any(ip in one for one in _SPECIAL)
 
 
 def _carried(ip: IPAddress) -> list[ipaddress.IPv4Address]:
