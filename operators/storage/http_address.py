@@ -61,6 +61,8 @@ class HttpAddress:
         Raises:
             ItemFailure: If it is no address, or would leave https for http.
         """
+        # Headers are read as Latin-1, but what is not ASCII in them is UTF-8 today.
+        location = location.encode("latin-1", "replace").decode("utf-8", "replace")
         try:
             joined = urljoin(self.origin + self.target, location)
         except ValueError as error:

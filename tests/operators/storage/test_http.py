@@ -267,6 +267,13 @@ def test_a_redirect_goes_nowhere_else(web: WebServer, location: str, words: str)
     assert web.seen == ["GET /a.jpg"]
 
 
+def test_a_redirect_to_an_unencoded_name_is_followed(web: WebServer) -> None:
+    location = "/ü b.jpg".encode().decode("latin-1")
+    web.pages["/a.jpg"] = status(302, Location=location)
+    web.pages["/%C3%BC%20b.jpg"] = body(DATA)
+    assert local(web).get(web.url("/a.jpg")) == DATA
+
+
 def test_an_endless_redirect_ends(web: WebServer) -> None:
     web.pages["/a.jpg"] = status(302, Location="/a.jpg")
     found = failure(lambda: local(web).get(web.url("/a.jpg")))

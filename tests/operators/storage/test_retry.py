@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +72,15 @@ def test_what_cannot_be_mended_is_not_tried_again() -> None:
     with pytest.raises(KeyError):
         make_retry(Clock(), 3600)(attempt)
     assert calls == [1]
+
+
+def test_a_pause_that_was_asked_for_is_kept_if_there_is_time() -> None:
+    clock = Clock()
+    retry = dataclasses.replace(make_retry(clock, 60), asked_s=lambda _: 25.0)
+    with pytest.raises(ConnectionError):
+        retry(_always_down)
+    assert clock.now == 50.0
+
+
+def _always_down(_: int) -> None:
+    raise ConnectionError
