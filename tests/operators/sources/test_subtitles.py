@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import re
+
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from operators.sources.listing import list_items
@@ -47,6 +49,7 @@ def test_two_videos_of_one_name_share_them():
         ).map("".join)
     )
 )
+@example({"..mp4", "..aa.srt"})
 def test_nothing_is_lost_or_doubled_and_the_stream_finds_what_a_search_would(names):
     files = [
         (ObjectInfo(name, name, 1, "1"), kind_from_name(name))
@@ -60,9 +63,13 @@ def test_nothing_is_lost_or_doubled_and_the_stream_finds_what_a_search_would(nam
         if kind != "video":
             assert best is None
             continue
-        stem = info.key.rpartition(".")[0]
-        wanted = [f"{stem}.srt", f"{stem}.en.vtt"]
-        assert (best.key if best else None) == next((w for w in wanted if w in names), None)
+        stem = re.escape(info.key.rpartition(".")[0])
+        own = [name for name in names if re.fullmatch(rf"{stem}\.(srt|vtt)", name)]
+        in_a_language = [
+            name for name in names if re.fullmatch(rf"{stem}\.[a-z]{{2,8}}\.(srt|vtt)", name)
+        ]
+        wanted = sorted(own) or sorted(in_a_language) or [None]
+        assert (best.key if best else None) == wanted[0]
 
 
 def test_a_listing_gives_them_and_changes_the_version_with_them(tmp_path):
