@@ -97,8 +97,51 @@ class ManifestSpec(_Section):
         return value if value is None or web else check_uri(value)
 
 
+class ShardsSpec(_Section):
+    """Tar archives of samples, as WebDataset writes them."""
+
+    uris: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="s3://bucket/prefix, local folders or single files, ending in .tar."
+    )
+    kind: Literal["image", "images", "video"] | None = Field(
+        default=None,
+        description="What the items are; by default video where a sample has one, images "
+        "where it has several, else image.",
+    )
+    media: tuple[str, ...] = Field(
+        default=(),
+        description="Extensions of the members that are media (jpg, left.png); by default "
+        "those of all images and videos.",
+    )
+    id: str | None = Field(
+        default=None,
+        description="Field of the .json member that is the item's id; by default the id is "
+        "the shard's address and the sample's key.",
+    )
+    carry: tuple[str, ...] = Field(
+        default=(),
+        description="Fields of the .json member (or txt, cls) that go to the output's rows, "
+        "in column `carried`.",
+    )
+
+    _lists = field_validator("uris", "media", "carry", mode="before")(_listed)
+
+    @field_validator("uris")
+    @classmethod
+    def _uris_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_uri(uri) for uri in value)
+
+    @field_validator("media")
+    @classmethod
+    def _extensions_are_plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        extensions = tuple(extension.strip().lower().lstrip(".") for extension in value)
+        if not all(extensions) or any("/" in extension for extension in extensions):
+            raise ValueError("expected extensions such as jpg or left.png")
+        return extensions
+
+
 class InputSpec(_Section):
-    """Where the images and videos are: in folders and prefixes, or as a manifest lists them."""
+    """Where the images and videos are: in folders, as a manifest lists them, or in shards."""
 
     uris: tuple[str, ...] = Field(
         default=(), description="s3://bucket/prefix, local folders or single files."
@@ -114,6 +157,9 @@ class InputSpec(_Section):
     manifest: ManifestSpec | None = Field(
         default=None, description="A table that lists the items, in place of uris."
     )
+    shards: ShardsSpec | None = Field(
+        default=None, description="Tar archives that hold the items, in place of uris."
+    )
 
     _lists = field_validator("uris", mode="before")(_listed)
 
@@ -123,17 +169,21 @@ class InputSpec(_Section):
         return tuple(check_uri(uri) for uri in value)
 
     @model_validator(mode="after")
-    def _one_of_the_two(self) -> InputSpec:
-        if bool(self.uris) == (self.manifest is not None):
-            raise ValueError("expected either uris or manifest, with at least one address")
-        if self.manifest is not None and (self.include or self.exclude):
-            raise ValueError("expected no include or exclude beside manifest")
+    def _exactly_one(self) -> InputSpec:
+        given = (bool(self.uris), self.manifest is not None, self.shards is not None)
+        if sum(given) != 1:
+            raise ValueError(
+                "expected exactly one of uris, manifest and shards, with at least one address"
+            )
+        if not self.uris and (self.include or self.exclude):
+            raise ValueError("expected no include or exclude beside manifest or shards")
         return self
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """What is read to find the items."""
-        return self.uris if self.manifest is None else self.manifest.uris
+        listed = self.manifest or self.shards
+        return self.uris if listed is None else listed.uris
 
 
 class HttpSpec(_Section):

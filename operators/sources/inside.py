@@ -1,6 +1,7 @@
-"""Media that are part of a file: cells of a Parquet file.
+"""Media that are part of a file: cells of a Parquet file, members of a tar archive.
 
-Where a medium is inside its file is written as ``parquet:<row group>:<row>:<column>``.
+Where a medium is inside its file is written as ``parquet:<row group>:<row>:<column>``, or
+as `operators.sources.tar_places` says.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from operators.sources.tar_places import TAR, read_member
 from operators.storage import Stores
 from operators.storage.base import too_large
 from schemas.failure import FailureCode, ItemFailure, Stage
@@ -47,9 +49,15 @@ class InsideReader:
         Raises:
             ItemFailure: If they cannot be had.
         """
-        kind, group, row, column = (medium.inside or "").split(":", 3)
+        kind = (medium.inside or "").partition(":")[0]
+        if kind == TAR:
+            return read_member(self._stores, medium, max_bytes)
         if kind != _KIND:
             raise ValueError(f"no reader for {medium.inside!r}")
+        return self._read_cell(medium, max_bytes)
+
+    def _read_cell(self, medium: Medium, max_bytes: int) -> bytes:
+        _, group, row, column = (medium.inside or "").split(":", 3)
         try:
             with self._lock:
                 values = self._group(medium, int(group), column)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from operators.sources.base import Source
 from operators.sources.listing import Listing
 from operators.sources.manifest import Manifest
+from operators.sources.shards import Shards
 from schemas.failure import UsageError
 from schemas.job import InputSpec, StorageSpec
 
@@ -24,9 +25,11 @@ def open_source(spec: InputSpec, storage: StorageSpec, columns: Sequence[str] = 
     """
     if spec.manifest is not None:
         return Manifest(spec.manifest, storage, columns)
+    if spec.shards is not None:
+        return Shards(spec.shards, storage, columns)
     if columns:
         raise UsageError(
             f"the tasks show columns ({', '.join(columns)}), but plain files have none; list "
-            "the items in input.manifest"
+            "the items in input.manifest, or take them from input.shards"
         )
     return Listing(spec, storage)

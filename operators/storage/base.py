@@ -65,6 +65,21 @@ class Store(Protocol):
             max_bytes: If given, a larger object fails with TOO_LARGE before it is read.
         """
 
+    def get_range(
+        self, uri: str, offset: int, size: int, *, version: str | None = None
+    ) -> bytes:
+        """Read exactly `size` bytes of one object, from `offset` on.
+
+        Args:
+            uri: The object.
+            offset: Of the first byte, from 0.
+            size: Bytes to read, at least 1.
+            version: If given, the read fails with CHANGED_OBJECT when it is another.
+
+        Raises:
+            ItemFailure: As for `get`; TRUNCATED if the object ends before the range does.
+        """
+
     def open(
         self, uri: str, *, version: str | None = None, max_bytes: int | None = None
     ) -> BinaryIO:
@@ -136,3 +151,19 @@ def write_chunk(file: BinaryIO, chunk: bytes, uri: str) -> None:
             f"{uri} could not be spooled to {tempfile.gettempdir()} ({error}); "
             "free space there or point TMPDIR elsewhere",
         ) from error
+
+
+def check_range(offset: int, size: int) -> None:
+    """Refuse a range that no object can have."""
+    if offset < 0 or size < 1:
+        raise ValueError(f"expected an offset from 0 and a size from 1, not {offset}, {size}")
+
+
+def past_the_end(uri: str, offset: int, size: int) -> ItemFailure:
+    """The failure for a range that the object does not hold."""
+    return ItemFailure(
+        Stage.FETCH,
+        FailureCode.TRUNCATED,
+        f"{uri} ends before byte {offset + size:,}: the {size:,} bytes from {offset:,} on are "
+        "not all there; write the file anew",
+    )

@@ -8,7 +8,7 @@ import ipaddress
 import re
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, NoReturn, TypeVar
 
 from urllib3.response import BaseHTTPResponse
@@ -18,6 +18,8 @@ from operators.storage.base import (
     ObjectInfo,
     PutResult,
     changed,
+    check_range,
+    past_the_end,
     too_large,
     write_chunk,
 )
@@ -33,6 +35,7 @@ Result = TypeVar("Result")
 
 CHUNK_BYTES = 1 << 16
 MAX_REDIRECTS = 5
+PAST_THE_END = 416
 REDIRECTS = (301, 302, 303, 307, 308)
 NO_HEAD = (403, 405, 501)
 """What servers reply that do not serve HEAD, or whose signed addresses are for GET only."""
@@ -105,6 +108,34 @@ class HttpStore:
         self.fetch_to(uri, memory, version=version, max_bytes=max_bytes)
         return memory.getvalue()
 
+    def get_range(
+        self, uri: str, offset: int, size: int, *, version: str | None = None
+    ) -> bytes:
+        """See `Store.get_range`. Of a server without ranges, what comes before is read too."""
+        check_range(offset, size)
+        wanted = f"bytes {offset}-{offset + size - 1}/"
+        headers = HEADERS | {"Range": f"bytes={offset}-{offset + size - 1}"}
+
+        def attempt(deadline: Deadline) -> bytes:
+            with self._reply("GET", uri, deadline, headers) as reply:
+                if version is not None and _version(reply) != version:
+                    raise changed(uri, version, _version(reply))
+                if reply.status == PAST_THE_END:
+                    raise past_the_end(uri, offset, size)
+                if reply.status == 200:
+                    _skip(reply, offset)
+                elif not reply.headers.get("Content-Range", "").startswith(wanted):
+                    raise past_the_end(uri, offset, size)
+                data = b"".join(_chunks(reply, size))
+                if len(data) == size:
+                    return data
+                announced = _announced(reply)
+                if reply.status == 200 and announced is not None and announced < offset + size:
+                    raise past_the_end(uri, offset, size)
+                raise ShortBody(f"{len(data)} of {size} bytes came")
+
+        return self._run(uri, attempt)
+
     def open(
         self, uri: str, *, version: str | None = None, max_bytes: int | None = None
     ) -> BinaryIO:
@@ -147,7 +178,9 @@ class HttpStore:
             raise http_errors.item_failure(uri, error) from error
 
     @contextlib.contextmanager
-    def _reply(self, method: str, uri: str, deadline: Deadline) -> Iterator[BaseHTTPResponse]:
+    def _reply(
+        self, method: str, uri: str, deadline: Deadline, headers: Mapping[str, str] = HEADERS
+    ) -> Iterator[BaseHTTPResponse]:
         """The reply that redirects end in. Each address on the way is checked."""
         address = parse_address(uri)
         for _ in range(MAX_REDIRECTS + 1):
@@ -156,7 +189,7 @@ class HttpStore:
                 connection.request(
                     method,
                     address.target,
-                    headers=HEADERS,
+                    headers=headers,
                     preload_content=False,
                     decode_content=False,
                 )
@@ -164,7 +197,7 @@ class HttpStore:
                 with contextlib.closing(connection.getresponse()) as reply:
                     location = reply.headers.get("Location")
                     if reply.status not in REDIRECTS or not location:
-                        _check(reply, uri, address)
+                        _check(reply, uri, address, is_range="Range" in headers)
                         yield reply
                         return
             address = address.redirected(location)
@@ -199,8 +232,8 @@ def _announced(reply: BaseHTTPResponse) -> int | None:
     return int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
 
 
-def _check(reply: BaseHTTPResponse, uri: str, address: HttpAddress) -> None:
-    if reply.status != 200:
+def _check(reply: BaseHTTPResponse, uri: str, address: HttpAddress, *, is_range: bool) -> None:
+    if reply.status not in ((200, 206, PAST_THE_END) if is_range else (200,)):
         raise BadStatus(address.origin, reply.status, reply.headers.get("Retry-After"))
     encoding = reply.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity"):
@@ -210,6 +243,18 @@ def _check(reply: BaseHTTPResponse, uri: str, address: HttpAddress) -> None:
             f"{uri} came with Content-Encoding {encoding!r} although none was asked for; "
             "it is not unpacked, have the server send the file as it is",
         )
+
+
+def _chunks(reply: BaseHTTPResponse, size: int) -> Iterator[bytes]:
+    """The next `size` bytes of the body, or as many as there are."""
+    while size and (chunk := reply.read1(min(CHUNK_BYTES, size), decode_content=False)):
+        size -= len(chunk)
+        yield chunk
+
+
+def _skip(reply: BaseHTTPResponse, size: int) -> None:
+    for _ in _chunks(reply, size):
+        pass
 
 
 def _copy(reply: BaseHTTPResponse, file: BinaryIO, uri: str, max_bytes: int | None) -> int:

@@ -9,7 +9,15 @@ import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from operators.storage.base import ObjectInfo, PutResult, changed, missing, too_large
+from operators.storage.base import (
+    ObjectInfo,
+    PutResult,
+    changed,
+    check_range,
+    missing,
+    past_the_end,
+    too_large,
+)
 from schemas.failure import FailureCode, ItemFailure, Stage, StorageError, UsageError
 
 CHUNK_BYTES = 1 << 20
@@ -87,6 +95,22 @@ class LocalStore:
             data = file.read()
             after = os.fstat(file.fileno())
             if _version(after) != _version(status) or len(data) != status.st_size:
+                raise changed(uri, _version(status), _version(after))
+            return data
+
+    def get_range(
+        self, uri: str, offset: int, size: int, *, version: str | None = None
+    ) -> bytes:
+        """See `Store.get_range`."""
+        check_range(offset, size)
+        with self._opened(uri) as (file, status):
+            _check(uri, status, version, None)
+            if offset + size > status.st_size:
+                raise past_the_end(uri, offset, size)
+            file.seek(offset)
+            data = file.read(size)
+            after = os.fstat(file.fileno())
+            if _version(after) != _version(status) or len(data) != size:
                 raise changed(uri, _version(status), _version(after))
             return data
 

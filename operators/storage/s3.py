@@ -7,20 +7,25 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import boto3
-from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from operators.storage import s3_errors
-from operators.storage.base import ObjectInfo, PutResult, changed, too_large, write_chunk
+from operators.storage.base import (
+    ObjectInfo,
+    PutResult,
+    changed,
+    check_range,
+    past_the_end,
+    too_large,
+    write_chunk,
+)
 from operators.storage.retry import Retry
+from operators.storage.s3_client import make_client
 from operators.storage.s3_errors import FOREIGN, ShortBody, Trouble, sort_out
 from schemas.failure import UsageError
 from schemas.job import StorageSpec
 
 CHUNK_BYTES = 1 << 20
-CONNECT_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 60.0
-MAX_CONNECTIONS = 32
 PAGE_KEYS = 1000
 
 
@@ -31,40 +36,6 @@ def split_uri(uri: str) -> tuple[str, str]:
     if scheme != "s3" or not bucket:
         raise UsageError(f"{uri!r} is no S3 address; expected s3://bucket/key")
     return bucket, key
-
-
-def _make_client(spec: StorageSpec) -> Any:
-    config = Config(
-        # One attempt: `Retry` decides, so that timeout_s bounds them all together.
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=min(CONNECT_TIMEOUT_S, spec.timeout_s),
-        read_timeout=min(READ_TIMEOUT_S, spec.timeout_s),
-        max_pool_connections=MAX_CONNECTIONS,
-        s3={"addressing_style": "path" if spec.path_style else "auto"},
-        # Other stores than AWS do not know the newer checksums.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    try:
-        client = boto3.session.Session().client(
-            "s3",
-            endpoint_url=spec.endpoint_url,
-            # A custom endpoint needs a region only for the signature.
-            region_name=spec.region or ("us-east-1" if spec.endpoint_url else None),
-            config=config,
-        )
-    except (*FOREIGN, ValueError) as error:
-        raise UsageError(
-            f"no S3 client can be made for {spec.endpoint_url or 'AWS'}: {error}; "
-            "check storage.endpoint_url, storage.region and AWS_PROFILE"
-        ) from error
-    # botocore waits for ever when a connection breaks within an interim reply.
-    client.meta.events.register("before-sign.s3.PutObject", _expect_no_interim_reply)
-    return client
-
-
-def _expect_no_interim_reply(request: Any, **_: Any) -> None:
-    del request.headers["Expect"]
 
 
 def _complete(reply: dict[str, Any], field: str) -> dict[str, Any]:
@@ -86,7 +57,7 @@ class S3Store:
     """A `Store` over boto3; one client, shared by all threads."""
 
     def __init__(self, spec: StorageSpec) -> None:
-        self._client = _make_client(spec)
+        self._client = make_client(spec)
         self._retry = Retry(spec.timeout_s, s3_errors.is_transient)
 
     def list(self, uri: str) -> Iterator[ObjectInfo]:
@@ -158,6 +129,33 @@ class S3Store:
 
         return self._read(uri, version, attempt)
 
+    def get_range(
+        self, uri: str, offset: int, size: int, *, version: str | None = None
+    ) -> bytes:
+        """See `Store.get_range`."""
+        check_range(offset, size)
+        wanted = f"bytes {offset}-{offset + size - 1}/"
+
+        def attempt(_: int) -> bytes:
+            try:
+                reply = self._request(uri, version, offset, offset + size - 1)
+            except ClientError as error:
+                if s3_errors.is_past_the_end(error):
+                    raise past_the_end(uri, offset, size) from error
+                raise
+            with contextlib.closing(reply["Body"]) as body:
+                there = _complete(reply, "ContentRange")["ContentRange"]
+                if "/" not in there:
+                    raise ShortBody("the reply broke off within its ContentRange")
+                if not there.startswith(wanted):
+                    raise past_the_end(uri, offset, size)
+                data = body.read()
+            if len(data) != size:
+                raise ShortBody(f"{len(data)} of {size} bytes came")
+            return data
+
+        return self._read(uri, version, attempt)
+
     def open(
         self, uri: str, *, version: str | None = None, max_bytes: int | None = None
     ) -> BinaryIO:
@@ -202,13 +200,15 @@ class S3Store:
 
         return self._read(uri, version, attempt)
 
-    def _request(self, uri: str, version: str | None, offset: int) -> dict[str, Any]:
+    def _request(
+        self, uri: str, version: str | None, offset: int, last: int | None = None
+    ) -> dict[str, Any]:
         bucket, key = split_uri(uri)
         arguments = {"Bucket": bucket, "Key": key}
         if version:
             arguments["IfMatch"] = f'"{version}"'
-        if offset:
-            arguments["Range"] = f"bytes={offset}-"
+        if offset or last is not None:
+            arguments["Range"] = f"bytes={offset}-{'' if last is None else last}"
         return _complete(self._client.get_object(**arguments), "ETag")
 
     def _read(self, uri: str, version: str | None, attempt: Any) -> Any:

@@ -109,6 +109,11 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, FOREIGN) and sort_out(error) is Trouble.TRANSIENT
 
 
+def is_past_the_end(error: botocore_errors.ClientError) -> bool:
+    """Whether a range was refused because the object ends before it begins."""
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 416
+
+
 def what_it_said(error: Exception) -> str:
     """The store's words: its code and message, or the client's."""
     if isinstance(error, botocore_errors.ClientError):
