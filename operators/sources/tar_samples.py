@@ -155,7 +155,11 @@ def _entries(file: RangeFile) -> Iterator[tarfile.TarInfo]:
 
 def _unreadable(file: RangeFile, place: int, error: Exception) -> Damage:
     if file.met_end:
-        return Damage(place, FailureCode.TRUNCATED, "the archive is cut off; write it anew")
+        return Damage(
+            place,
+            FailureCode.TRUNCATED,
+            "the archive is cut off within a header; write it anew",
+        )
     return Damage(
         place,
         FailureCode.CORRUPT,
@@ -169,7 +173,11 @@ def _check_end(file: RangeFile, place: int) -> None:
     file.seek(place)
     block = file.read(_HEADER_BYTES)
     if len(block) < _HEADER_BYTES:
-        raise Damage(place, FailureCode.TRUNCATED, "the archive has no end mark; write it anew")
+        raise Damage(
+            place,
+            FailureCode.TRUNCATED,
+            "the archive is cut off before its end mark; write it anew",
+        )
     if any(block):
         raise Damage(place, FailureCode.CORRUPT, "no tar header can be read; write it anew")
     while chunk := file.read(_CHUNK_BYTES):

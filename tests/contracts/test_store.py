@@ -118,6 +118,50 @@ def test_a_replaced_object_is_not_read_as_the_listed_one(place: Place) -> None:
     assert place.store.get(uri) == b"second!"
 
 
+@pytest.mark.parametrize(("offset", "size"), [(0, 1), (0, 1000), (400, 7), (999, 1)])
+def test_a_range_is_read_exactly(place: Place, offset: int, size: int) -> None:
+    data, uri = os.urandom(1000), place.uri("a b/shard.tar")
+    place.store.put(uri, data)
+    version = place.store.head(uri).version
+    assert place.store.get_range(uri, offset, size) == data[offset : offset + size]
+    assert (
+        place.store.get_range(uri, offset, size, version=version)
+        == (data[offset : offset + size])
+    )
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0, 1001), (999, 2), (1000, 1), (5000, 10)])
+def test_a_range_past_the_end_is_never_cut_short(place: Place, offset: int, size: int) -> None:
+    uri = place.uri("shard.tar")
+    place.store.put(uri, bytes(1000))
+    for version in (None, place.store.head(uri).version):
+        failure = failure_of(
+            lambda version=version: place.store.get_range(uri, offset, size, version=version)
+        )
+        assert failure.code is FailureCode.TRUNCATED
+        assert uri in failure.message
+
+
+def test_a_range_of_an_empty_a_missing_or_a_replaced_object(place: Place) -> None:
+    uri = place.uri("shard.tar")
+    get_range = place.store.get_range
+    assert failure_of(lambda: get_range(uri, 0, 1)).code is FailureCode.MISSING_OBJECT
+    place.store.put(uri, b"")
+    assert failure_of(lambda: get_range(uri, 0, 1)).code is FailureCode.TRUNCATED
+    version = place.store.head(uri).version
+    place.store.put(uri, b"longer")
+    for offset in (0, 100):
+        assert failure_of(lambda at=offset: get_range(uri, at, 1, version=version)).code is (
+            FailureCode.CHANGED_OBJECT
+        )
+
+
+@pytest.mark.parametrize(("offset", "size"), [(-1, 1), (0, 0), (0, -1)])
+def test_a_range_that_no_object_can_have(place: Place, offset: int, size: int) -> None:
+    with pytest.raises(ValueError, match="expected an offset"):
+        place.store.get_range(place.uri("a"), offset, size)
+
+
 def test_too_large_an_object_is_refused(place: Place) -> None:
     uri = place.uri("big.bin")
     place.store.put(uri, bytes(1001))
@@ -199,6 +243,15 @@ def test_a_short_reply_is_read_again(proxy: FaultProxy, s3_bucket: str, after: i
     store.put(f"s3://{s3_bucket}/a.bin", data)
     proxy.cut_next_reply(after, times=2)
     assert store.get(f"s3://{s3_bucket}/a.bin") == data
+
+
+@pytest.mark.parametrize("after", [0, 5, 40, 120, 200, 250, 300, 700_000])
+def test_a_short_range_is_read_again(proxy: FaultProxy, s3_bucket: str, after: int) -> None:
+    data = os.urandom(1_000_000)
+    store = s3_through(proxy.endpoint_url)
+    store.put(f"s3://{s3_bucket}/a.bin", data)
+    proxy.cut_next_reply(after, times=2)
+    assert store.get_range(f"s3://{s3_bucket}/a.bin", 1000, 900_000) == data[1000:901_000]
 
 
 def test_a_cut_download_goes_on_where_it_stopped(proxy: FaultProxy, s3_bucket: str) -> None:
