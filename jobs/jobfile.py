@@ -215,12 +215,6 @@ def _family_problems(model: Any) -> list[Problem]:
     return [Problem("model.family", family, expected)]
 
 
-_TEXT_OR_LIST = (
-    ("InputSpec", "uris"),
-    *(("ManifestSpec", name) for name in ("uris", "media", "carry")),
-)
-
-
 def job_schema() -> dict[str, Any]:
     """JSON Schema of the job file, each task's options included, for editors."""
     schema = JobSpec.model_json_schema()
@@ -233,9 +227,7 @@ def job_schema() -> dict[str, Any]:
     ):
         properties[section] = {"anyOf": [*shorthand, _reference(properties[section])]}
     definitions = schema["$defs"]
-    for section, name in _TEXT_OR_LIST:
-        lists = definitions[section]["properties"]
-        lists[name] = {"anyOf": [text, lists[name]]}
+    _allow_one_text(definitions)
     family = definitions["ModelSpec"]["properties"]["family"]
     family["anyOf"] = [{"enum": list(FAMILIES)}, {"type": "null"}]
     definitions.pop("TaskSpec", None)
@@ -248,6 +240,23 @@ def job_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "Tagline job"
     return schema
+
+
+_ONE_OR_MORE = {
+    "InputSpec": ("uris",),
+    "ManifestSpec": ("uris", "media", "carry"),
+    "ShardsSpec": ("uris", "media", "carry"),
+}
+
+
+def _allow_one_text(definitions: dict[str, Any]) -> None:
+    """Let one text stand where the input's keys take a list of them."""
+    for section, keys in _ONE_OR_MORE.items():
+        properties = definitions[section]["properties"]
+        for key in keys:
+            several = properties[key]
+            outer = {name: several.pop(name) for name in ("title", "description")}
+            properties[key] = {**outer, "anyOf": [{"type": "string"}, several]}
 
 
 def _reference(schema: dict[str, Any]) -> dict[str, Any]:

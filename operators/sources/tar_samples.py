@@ -155,11 +155,7 @@ def _entries(file: RangeFile) -> Iterator[tarfile.TarInfo]:
 
 def _unreadable(file: RangeFile, place: int, error: Exception) -> Damage:
     if file.met_end:
-        return Damage(
-            place,
-            FailureCode.TRUNCATED,
-            "the archive is cut off within a header; write it anew",
-        )
+        return _cut_off(min(place, file.size))
     return Damage(
         place,
         FailureCode.CORRUPT,
@@ -168,16 +164,20 @@ def _unreadable(file: RangeFile, place: int, error: Exception) -> Damage:
     )
 
 
+def _cut_off(place: int) -> Damage:
+    return Damage(
+        place,
+        FailureCode.TRUNCATED,
+        "the archive is cut off before its end mark; write it anew",
+    )
+
+
 def _check_end(file: RangeFile, place: int) -> None:
     """Tell the end mark, a block of zeros, from a header that tarfile passes over."""
     file.seek(place)
     block = file.read(_HEADER_BYTES)
     if len(block) < _HEADER_BYTES:
-        raise Damage(
-            place,
-            FailureCode.TRUNCATED,
-            "the archive is cut off before its end mark; write it anew",
-        )
+        raise _cut_off(place)
     if any(block):
         raise Damage(place, FailureCode.CORRUPT, "no tar header can be read; write it anew")
     while chunk := file.read(_CHUNK_BYTES):

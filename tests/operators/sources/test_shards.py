@@ -23,6 +23,7 @@ from schemas.media import MediaKind
 from tests.media import pictures
 
 PNG = pictures.encoded(pictures.quadrants(40, 20), "PNG")
+LOCAL = StorageSpec()
 
 
 def packed(members: Sequence[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT) -> bytes:
@@ -35,7 +36,7 @@ def packed(members: Sequence[tuple[str, bytes]], form: int = tarfile.PAX_FORMAT)
     return file.getvalue()
 
 
-def source(path: Path | str, columns=(), storage: StorageSpec = StorageSpec(), **shards):
+def source(path: Path | str, columns=(), storage: StorageSpec = LOCAL, **shards):
     spec = InputSpec.model_validate({"shards": {"uris": str(path), **shards}})
     return open_source(spec, storage, columns)
 
@@ -45,7 +46,7 @@ def listed(path: Path, members, columns=(), **shards) -> list[ListedItem]:
     return list(source(path, columns, **shards))
 
 
-def decoded(found: Sequence[ListedItem], storage=StorageSpec()) -> Mapping[str, DecodedItem]:
+def decoded(found: Sequence[ListedItem], storage=LOCAL) -> Mapping[str, DecodedItem]:
     operator = DecodeOperator(storage, MediaSpec(), 10**6, 10**6)
     operator.setup()
     plan = [
