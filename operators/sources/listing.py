@@ -113,14 +113,19 @@ def _check_patterns(spec: InputSpec) -> None:
             ) from error
 
 
-def _as_item(info: ObjectInfo, kind: MediaKind, beside: ObjectInfo | None) -> ListedItem:
+def check_name(uri: str) -> None:
+    """Refuse a file whose name cannot be part of an item's id."""
     try:
-        info.uri.encode()
+        uri.encode()
     except UnicodeEncodeError as error:
         raise UsageError(
-            f"the file name {info.uri!r} is not valid UTF-8 and cannot be an item's id; "
+            f"the file name {uri!r} is not valid UTF-8 and cannot be an item's id; "
             "rename the file or leave it out with input.exclude"
         ) from error
+
+
+def _as_item(info: ObjectInfo, kind: MediaKind, beside: ObjectInfo | None) -> ListedItem:
+    check_name(info.uri)
     medium = Medium(uri=info.uri, size=info.size, version=info.version)
     if beside is None:
         return ListedItem(info.uri, kind, info.version, (medium,))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from operators.sources.base import ListedItem, SkippedFiles
-from operators.sources.listing import is_hidden
+from operators.sources.listing import check_name, is_hidden
 from operators.sources.range_file import RangeFile
 from operators.sources.tar_places import damaged_place, member_place
 from operators.sources.tar_samples import Damage, Member, Sample, read_samples
@@ -80,6 +80,7 @@ class Shards(Iterator[ListedItem]):
         if not name.endswith(SUFFIX):
             self.skipped.not_media += 1
             return False
+        check_name(info.uri)
         return True
 
     def _items_of(self, info: ObjectInfo) -> Iterator[ListedItem]:

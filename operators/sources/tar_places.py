@@ -12,6 +12,7 @@ from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.item import Medium
 
 TAR = "tar"
+MAX_WHAT_CHARS = 500
 _DAMAGED = "damaged"
 
 
@@ -28,7 +29,9 @@ def damaged_place(offset: int, code: FailureCode, what: str) -> str:
         code: What the failure row says.
         what: For people, with the remedy.
     """
-    return f"{TAR}:{_DAMAGED}:{offset}:{code}:{what}"
+    # Names of members get into the words; they are long or no Unicode if somebody wants it.
+    plain = what[:MAX_WHAT_CHARS].encode("utf-8", "backslashreplace").decode()
+    return f"{TAR}:{_DAMAGED}:{offset}:{code}:{plain}"
 
 
 def read_member(stores: Stores, medium: Medium, max_bytes: int) -> bytes:

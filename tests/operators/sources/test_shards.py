@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -286,10 +287,13 @@ def test_several_media_where_the_kind_takes_one_is_said(tmp_path):
     members = [("1.a.png", PNG), ("1.b.png", PNG), ("2.mp4", b"x"), ("2.mov", b"y")]
     found = listed(tmp_path / "a.tar", members[:2], kind="image")
     found += listed(tmp_path / "b.tar", members[2:])
+    odd = [("1.\udcff.png", PNG), (f"1.{'x' * 9000}.png", PNG)]
+    found += listed(tmp_path / "c.tar", odd, kind="image")
     results = decoded(found)
-    assert len(results) == 2
+    assert len(results) == 3
     for result in results.values():
-        assert "name one in input.shards.media" in result.failure.message
+        assert "2 media" in result.failure.message
+        assert result.failure.code is FailureCode.NOT_MEDIA
 
 
 def test_what_is_no_shard_or_holds_no_media_is_counted(tmp_path):
@@ -308,6 +312,12 @@ def test_what_is_no_shard_or_holds_no_media_is_counted(tmp_path):
 def test_compressed_shards_are_refused_with_the_remedy(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(UsageError, match=r"is compressed.*uncompressed \.tar"):
+        list(source(tmp_path))
+
+
+def test_a_shard_whose_name_no_id_can_hold_is_refused(tmp_path):
+    (tmp_path / os.fsdecode(b"\xff.tar")).write_bytes(packed([("1.png", PNG)]))
+    with pytest.raises(UsageError, match="not valid UTF-8"):
         list(source(tmp_path))
 
 
