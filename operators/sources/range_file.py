@@ -24,12 +24,14 @@ class RangeFile(io.RawIOBase):
 
     Args:
         store: Where the object is.
-        info: The object; every block must be of this version.
+        info: The object, of known size; every block must be of this version.
     """
 
     def __init__(self, store: Store, info: ObjectInfo) -> None:
         super().__init__()
-        self.size = info.size
+        if info.size is None:
+            raise ValueError(f"the size of {info.uri} is not known")
+        self.size: int = info.size
         self._store = store
         self._info = info
         self._place = 0
