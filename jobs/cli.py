@@ -159,6 +159,31 @@ def coverage(
 
 
 @app.command()
+def export(
+    job_file: JobFile,
+    to: Annotated[str, typer.Option("--to", metavar="URI", help="An empty folder or prefix.")],
+    kind: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="jsonl, webdataset or parquet.")
+    ],
+    text: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK", help="Whose text goes with the media (webdataset); first caption."
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    debug: Debug = False,
+) -> None:
+    """Write a job's items with their answers, for other tools."""
+    with reported(debug=debug):
+        from jobs.export import export_and_tell
+        from jobs.jobfile import load_job
+
+        job = load_job(job_file, overrides or ())
+        export_and_tell(standard_output(), job, to, kind, text)
+
+
+@app.command()
 def tasks(
     name: Annotated[
         str | None, typer.Argument(help="A task, to see its options, prompt and columns.")

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -22,17 +21,12 @@ from operators.sources.base import ListedItem
 from operators.storage import open_store
 from operators.tasks.registry import BoundTask
 from pipeline.delta import open_table, query
-from schemas.failure import UsageError
-from schemas.item import LISTED_FIELDS, PLAN_SCHEMA, context_to_json
+from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
+from schemas.item import PLAN_SCHEMA
 from schemas.job import StorageSpec, join_uri
 from schemas.tables import FAILURES_TABLE
 
 ROWS_PER_PART = 4096
-LISTING_ROWS_PER_GROUP = 20_000
-MEMORY_LIMIT = "1GB"
-REPEATED_IDS_NAMED = 10
-
-LISTING_SCHEMA = pa.schema(LISTED_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -104,10 +98,10 @@ def make_plan(
     """
     with tempfile.TemporaryDirectory(prefix="tagline-plan-") as scratch:
         listed = Path(scratch) / "listing.parquet"
-        _write_listing(listing, listed)
+        write_listing(listing, listed)
         with duckdb.connect() as database:
-            _prepare(database, scratch, listed)
-            _refuse_repeated_ids(database)
+            load_listing(database, scratch, listed)
+            refuse_repeated_ids(database)
             for index, owed in enumerate(tasks):
                 _load_state(database, index, owed, output, storage)
             database.execute(_join_sql(tasks, attempts))
@@ -127,55 +121,6 @@ def remove_plan(plan: Plan, storage: StorageSpec) -> None:
     """Delete the plan's parts; the output keeps no trace of them."""
     for part in plan.parts:
         open_store(part, storage).delete(part)
-
-
-def _write_listing(listing: Iterable[ListedItem], path: Path) -> None:
-    with pq.ParquetWriter(path, LISTING_SCHEMA, compression="zstd") as writer:
-        for rows in _chunks(listing, LISTING_ROWS_PER_GROUP):
-            columns = {
-                "item_id": [item.item_id for item in rows],
-                "kind": [str(item.kind) for item in rows],
-                "item_version": [item.item_version for item in rows],
-                "media": [[vars(medium) for medium in item.media] for item in rows],
-                "subtitles": [item.subtitles and vars(item.subtitles) for item in rows],
-                "context": [context_to_json(item.context) for item in rows],
-                "carried": [item.carried for item in rows],
-            }
-            writer.write_table(pa.table(columns, schema=LISTING_SCHEMA))
-
-
-def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    chunk: list[Any] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _prepare(database: duckdb.DuckDBPyConnection, scratch: str, listed: Path) -> None:
-    database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-    database.execute(f"SET temp_directory = {_quoted(scratch)}")
-    database.execute("SET enable_progress_bar = false")
-    database.execute(
-        f"CREATE VIEW listing AS SELECT * FROM read_parquet({_quoted(str(listed))})"
-    )
-
-
-def _refuse_repeated_ids(database: duckdb.DuckDBPyConnection) -> None:
-    """Two items of one id would be one row; which one, chance would say."""
-    twice = database.execute(
-        f"""SELECT item_id, count(*) FROM listing GROUP BY item_id HAVING count(*) > 1
-            ORDER BY item_id LIMIT {REPEATED_IDS_NAMED + 1}"""
-    ).fetchall()
-    if twice:
-        named = ", ".join(
-            f"{item[:80]!r} ({n} times)" for item, n in twice[:REPEATED_IDS_NAMED]
-        )
-        more = ", ..." if len(twice) > REPEATED_IDS_NAMED else ""
-        raise UsageError(f"input: an item's id must be its alone; repeated: {named}{more}")
 
 
 _NO_RESULTS = pa.table(
@@ -204,7 +149,7 @@ def _load_state(
             database.register(view, empty)
             continue
         columns = ", ".join(empty.column_names)
-        rows = query(existing, f"SELECT {columns} FROM rows WHERE task = {_quoted(name)}")
+        rows = query(existing, f"SELECT {columns} FROM rows WHERE task = {quoted(name)}")
         # A stream can be read once; the state of a task is joined twice.
         database.register("scan", rows)
         database.execute(f"CREATE TEMP TABLE {view} AS SELECT * FROM scan")
@@ -217,7 +162,7 @@ def _join_sql(tasks: Sequence[OwedTask], attempts: int) -> str:
     for index, owed in enumerate(tasks):
         r, f = f"r{index}", f"f{index}"
         takes = " ".join(
-            f"WHEN {_quoted(kind)} THEN {_quoted(print_)}"
+            f"WHEN {quoted(kind)} THEN {quoted(print_)}"
             for kind, print_ in owed.fingerprints.items()
         )
         fingerprint = f"(CASE l.kind {takes} END)"
@@ -232,7 +177,7 @@ def _join_sql(tasks: Sequence[OwedTask], attempts: int) -> str:
               WHEN {same_failure} AND (NOT {f}.retryable OR {f}.attempts >= {attempts})
                 THEN {{'state': 'gave_up', 'task': NULL}}
               ELSE {{'state': 'owed', 'task': {{
-                'name': {_quoted(owed.bound.name)},
+                'name': {quoted(owed.bound.name)},
                 'fingerprint': {fingerprint},
                 'replaces': {r}.item_id IS NOT NULL,
                 'attempt': CASE WHEN {same_failure} THEN {f}.attempts + 1 ELSE 1 END,
@@ -286,12 +231,8 @@ def _as_plan(table: pa.Table) -> pa.Table:
 def _resolved_sql(tasks: Sequence[OwedTask]) -> str:
     """Failure rows left by a crash between the two commits of a result."""
     return " UNION ALL ".join(
-        f"""SELECT f.item_id, {_quoted(owed.bound.name)} AS task
+        f"""SELECT f.item_id, {quoted(owed.bound.name)} AS task
             FROM failure_{index} f JOIN result_{index} r USING (item_id)
             WHERE r.item_version = f.item_version AND r.fingerprint = f.fingerprint"""
         for index, owed in enumerate(tasks)
     )
-
-
-def _quoted(text: str) -> str:
-    return "'" + str(text).replace("'", "''") + "'"

@@ -1,0 +1,1 @@
+"""A job's results beside its items, in the formats that other tools read."""

@@ -1,0 +1,82 @@
+"""A listing on disk, where DuckDB joins it with the output's tables in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from operators.sources.base import ListedItem
+from schemas.failure import UsageError
+from schemas.item import LISTED_FIELDS, context_to_json
+
+LISTING_ROWS_PER_GROUP = 20_000
+MEMORY_LIMIT = "1GB"
+REPEATED_IDS_NAMED = 10
+
+LISTING_SCHEMA = pa.schema(LISTED_FIELDS)
+
+
+def write_listing(listing: Iterable[ListedItem], path: Path) -> None:
+    """Stream items into a Parquet file of `LISTING_SCHEMA`."""
+    with pq.ParquetWriter(path, LISTING_SCHEMA, compression="zstd") as writer:
+        for rows in chunks(listing, LISTING_ROWS_PER_GROUP):
+            columns = {
+                "item_id": [item.item_id for item in rows],
+                "kind": [str(item.kind) for item in rows],
+                "item_version": [item.item_version for item in rows],
+                "media": [[vars(medium) for medium in item.media] for item in rows],
+                "subtitles": [item.subtitles and vars(item.subtitles) for item in rows],
+                "context": [context_to_json(item.context) for item in rows],
+                "carried": [item.carried for item in rows],
+            }
+            writer.write_table(pa.table(columns, schema=LISTING_SCHEMA))
+
+
+def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of `size` elements; the last may be shorter."""
+    chunk: list[Any] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def load_listing(database: duckdb.DuckDBPyConnection, scratch: str, listed: Path) -> None:
+    """Make a written listing the view ``listing``; what outgrows memory goes to `scratch`."""
+    database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    database.execute(f"SET temp_directory = {quoted(scratch)}")
+    database.execute("SET enable_progress_bar = false")
+    database.execute(
+        f"CREATE VIEW listing AS SELECT * FROM read_parquet({quoted(str(listed))})"
+    )
+
+
+def refuse_repeated_ids(database: duckdb.DuckDBPyConnection) -> None:
+    """Two items of one id would be one row; which one, chance would say.
+
+    Raises:
+        UsageError: If there are such items.
+    """
+    twice = database.execute(
+        f"""SELECT item_id, count(*) FROM listing GROUP BY item_id HAVING count(*) > 1
+            ORDER BY item_id LIMIT {REPEATED_IDS_NAMED + 1}"""
+    ).fetchall()
+    if twice:
+        named = ", ".join(
+            f"{item[:80]!r} ({n} times)" for item, n in twice[:REPEATED_IDS_NAMED]
+        )
+        more = ", ..." if len(twice) > REPEATED_IDS_NAMED else ""
+        raise UsageError(f"input: an item's id must be its alone; repeated: {named}{more}")
+
+
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + str(text).replace("'", "''") + "'"

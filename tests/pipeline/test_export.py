@@ -1,0 +1,439 @@
+"""Exports of real runs with the fake engine, read back with the tools they are for."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import boto3
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from operators.signatures import sniff
+from operators.tasks.registry import bind_tasks
+from pipeline.export.columns import answer_columns, text_column
+from pipeline.export.export import export_job
+from pipeline.export.joined import joined_items
+from pipeline.export.jsonl import write_jsonl
+from pipeline.export.media import MediaReader
+from pipeline.export.report import ExportReport
+from pipeline.export.shards import ShardWriter
+from pipeline.export.target import open_target
+from schemas.failure import StorageError, UsageError
+from schemas.job import JobSpec
+from tests.media import pictures
+from tests.pipeline.conftest import draw
+from tests.pipeline.test_run import Bench
+
+SHORT = {"task": "caption", "name": "short", "style": "short", "max_chars": 40}
+TASKS = [
+    SHORT,
+    {"task": "caption", "name": "detailed"},
+    {"task": "tags", "vocabulary": ["a", "b", "c"]},
+]
+ODD_NAMES = ("图片 'é\".png", "line\nbreak.png", "sub/deep/a.jpg")
+COLUMNS = ["short_caption", "short_style", "short_caution"]
+
+
+@pytest.fixture(scope="module")
+def annotated(tmp_path_factory, checkpoint, local_ray) -> Bench:
+    """Three odd names in full, `half.png` with the short caption alone, and a broken file."""
+    bench = Bench(tmp_path_factory.mktemp("export"), checkpoint)
+    for number, name in enumerate(ODD_NAMES):
+        draw(bench.input / name, number)
+    (bench.input / "broken.png").write_text("no picture")
+    bench.run(bench.job(tasks=TASKS))
+    draw(bench.input / "half.png", 9)
+    bench.run(bench.job(tasks=[SHORT]))
+    return bench
+
+
+@pytest.fixture
+def job(annotated) -> JobSpec:
+    return annotated.job(tasks=TASKS)
+
+
+def rows_by_id(bench: Bench, task: str) -> dict[str, dict]:
+    return {row["item_id"]: row for row in bench.rows("captions") if row["task"] == task}
+
+
+def lines_of(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
+
+
+def members_of(tar: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
+        return {m.name: opened.extractfile(m).read() for m in opened.getmembers()}
+
+
+def test_json_lines_hold_every_annotated_item_and_null_for_what_it_lacks(
+    annotated, job, tmp_path
+):
+    report = export_job(job, str(tmp_path / "to"), "jsonl")
+    assert (report.listed, report.written, report.unanswered) == (5, 4, 1)
+    assert report.files == [str(tmp_path / "to" / "part-00000.jsonl")]
+    records = {record["item_id"]: record for record in lines_of(Path(report.files[0]))}
+    names = [*ODD_NAMES, "half.png"]
+    assert set(records) == {str(annotated.input / name) for name in names}
+    short, detailed = rows_by_id(annotated, "short"), rows_by_id(annotated, "detailed")
+    tags = {row["item_id"]: row["tags"] for row in annotated.rows("tags")}
+    for name in ODD_NAMES:
+        item_id = str(annotated.input / name)
+        record = records[item_id]
+        assert record["uris"] == [item_id]
+        assert record["carried"] is None
+        assert record["short_caption"] == short[item_id]["caption"]
+        assert record["detailed_caption"] == detailed[item_id]["caption"]
+        assert record["short_caption"] != record["detailed_caption"]
+        assert record["tags"] == tags[item_id]
+    half = records[str(annotated.input / "half.png")]
+    assert half["short_style"] == "short"
+    assert half["detailed_caption"] is None
+    assert half["tags"] is None
+    found = duckdb.sql(
+        f"SELECT count(*), count(tags) FROM read_json('{report.files[0]}')"
+    ).fetchone()
+    assert found == (4, 3)
+
+
+def test_json_lines_are_cut_into_files(job, tmp_path):
+    tasks = bind_tasks(job.tasks)
+    target = open_target(str(tmp_path / "to"), job, tasks)
+    with joined_items(job, tasks) as joined:
+        assert write_jsonl(joined.items(), target, items_per_file=3) == 4
+    assert [len(lines_of(Path(file))) for file in target.files] == [3, 1]
+    assert [Path(file).name for file in target.files] == [
+        "part-00000.jsonl",
+        "part-00001.jsonl",
+    ]
+
+
+def test_shards_hold_the_original_bytes_the_text_and_all_columns(annotated, job, tmp_path):
+    report = export_job(job, str(tmp_path / "to"), "webdataset", text="detailed")
+    assert (report.written, report.without_text, report.unanswered) == (3, 1, 1)
+    members = members_of((tmp_path / "to" / "00000.tar").read_bytes())
+    keys = sorted({name.partition(".")[0] for name in members})
+    assert keys == ["000000000", "000000001", "000000002"]
+    detailed = rows_by_id(annotated, "detailed")
+    seen = set()
+    for key in keys:
+        record = json.loads(members[f"{key}.json"])
+        seen.add(record["item_id"])
+        suffix = "jpg" if record["item_id"].endswith(".jpg") else "png"
+        assert members[f"{key}.{suffix}"] == Path(record["item_id"]).read_bytes()
+        assert members[f"{key}.txt"].decode() == detailed[record["item_id"]]["caption"]
+        assert record["tags"]
+    assert seen == {str(annotated.input / name) for name in ODD_NAMES}
+
+
+def test_the_first_caption_is_the_text_and_shards_are_the_same_each_time(
+    annotated, job, tmp_path
+):
+    for to in ("one", "two"):
+        assert export_job(job, str(tmp_path / to), "webdataset").written == 4
+    first = (tmp_path / "one" / "00000.tar").read_bytes()
+    assert first == (tmp_path / "two" / "00000.tar").read_bytes()
+    members = members_of(first)
+    record = json.loads(members["000000000.json"])
+    assert members["000000000.txt"].decode() == record["short_caption"]
+    with tarfile.open(fileobj=io.BytesIO(first)) as tar:
+        owners = {(m.mtime, m.uid, m.gid, m.uname, m.gname) for m in tar.getmembers()}
+    assert owners == {(0, 0, 0, "", "")}
+
+
+@pytest.mark.parametrize("limit", [{"samples_per_shard": 3}, {"bytes_per_shard": 1}], ids=str)
+def test_shards_end_at_their_limits_and_keys_go_on(job, tmp_path, limit):
+    tasks, report = bind_tasks(job.tasks), ExportReport()
+    target = open_target(str(tmp_path / "to"), job, tasks)
+    text = text_column(tasks, "short")
+    with joined_items(job, tasks) as joined:
+        writer = ShardWriter(target, MediaReader(job), text, report, **limit)
+        assert writer.write(joined.items()) == 4
+    texts = [
+        [name for name in members_of(Path(file).read_bytes()) if name.endswith(".txt")]
+        for file in target.files
+    ]
+    sizes = [3, 1] if "samples_per_shard" in limit else [1, 1, 1, 1]
+    assert [len(names) for names in texts] == sizes
+    assert sorted(sum(texts, [])) == [f"00000000{n}.txt" for n in range(4)]
+
+
+def test_parquet_of_plain_files_has_the_tasks_own_types(annotated, job, tmp_path):
+    report = export_job(job, str(tmp_path / "to"), "parquet")
+    assert (report.written, report.copied) == (4, False)
+    table = pq.read_table(report.files[0])
+    assert table.column_names[:2] == ["item_id", "uris"]
+    assert table.column_names[2:5] == COLUMNS
+    assert table.column_names[-1] == "tags"
+    for column in answer_columns(bind_tasks(job.tasks)):
+        assert table.schema.field(column.name).type == column.type
+    assert table.column("tags").null_count == 1
+    tags = {row["item_id"]: row["tags"] for row in annotated.rows("tags")}
+    rows = {row["item_id"]: row for row in table.to_pylist()}
+    for item_id, given in tags.items():
+        assert rows[item_id]["tags"] == given
+
+
+def test_an_answer_to_an_earlier_picture_is_left_out_and_counted(
+    tmp_path, checkpoint, local_ray
+):
+    bench = Bench(tmp_path, checkpoint)
+    draw(bench.input / "kept.png", 1)
+    draw(bench.input / "replaced.png", 2)
+    job = bench.job(tasks=[SHORT])
+    bench.run(job)
+    draw(bench.input / "replaced.png", 3, (65, 48))
+    report = export_job(job, str(tmp_path / "to"), "jsonl")
+    assert (report.written, report.unanswered, report.changed) == (1, 1, 1)
+    [record] = lines_of(Path(report.files[0]))
+    assert record["item_id"].endswith("kept.png")
+
+
+@pytest.fixture(scope="module")
+def products(tmp_path_factory, checkpoint, local_ray) -> Bench:
+    """A Parquet manifest of two files in several row groups, pictures named and in cells."""
+    bench = Bench(tmp_path_factory.mktemp("products"), checkpoint)
+    schema = pa.schema(
+        [
+            pa.field("sku", pa.int64(), nullable=False),
+            pa.field("photos", pa.list_(pa.string())),
+            pa.field("title", pa.large_string()),
+            pa.field("price", pa.decimal128(9, 2)),
+            pa.field("weight", pa.float64()),
+        ],
+        metadata={"made by": "hand"},
+    )
+    for file in range(2):
+        rows = []
+        for number in range(5):
+            sku = 10 * file + number
+            photos = [str(draw(bench.input / "photos" / f"{sku}-{s}.png", sku)) for s in "ab"]
+            weight = float("nan") if number == 1 else float(number)
+            title = None if number == 2 else f"Becher № {sku}\n\u2028\"'"
+            rows.append({"sku": sku, "photos": photos, "title": title, "weight": weight})
+        if file == 1:
+            Path(rows[3]["photos"][0]).write_text("no picture")
+        path = bench.input / "table" / f"{file}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows[::-1], schema=schema), path, row_group_size=2)
+    bench.run(products_job(bench))
+    return bench
+
+
+def products_job(bench: Bench, **changes) -> JobSpec:
+    manifest = {
+        "uris": str(bench.input / "table"),
+        "id": "sku",
+        "media": "photos",
+        "carry": ["title", "weight"],
+    }
+    tasks = [{"task": "story", "max_chars": 60}, {"task": "vqa", "questions": ["What?"]}]
+    return bench.job(input={"manifest": manifest}, **({"tasks": tasks} | changes))
+
+
+def test_a_parquet_manifest_is_copied_row_by_row_with_the_answers_beside(products, tmp_path):
+    report = export_job(products_job(products), str(tmp_path / "to"), "parquet")
+    assert (report.listed, report.written, report.unanswered, report.copied) == (10, 9, 1, True)
+    stories = {row["item_id"]: row for row in products.rows("stories")}
+    for name in ("0.parquet", "1.parquet"):
+        source = pq.ParquetFile(products.input / "table" / name)
+        copy = pq.ParquetFile(tmp_path / "to" / name)
+        names = source.schema_arrow.names
+        assert copy.schema_arrow.names == [*names, "story_title", "story_story", "vqa"]
+        assert copy.schema_arrow.metadata[b"made by"] == b"hand"
+        assert [copy.schema_arrow.field(n) for n in names] == list(source.schema_arrow)
+        assert copy.num_row_groups == source.num_row_groups == 3
+        kept = copy.read().select(names)
+        assert repr(kept.to_pylist()) == repr(source.read().to_pylist())
+        for row in copy.read().to_pylist():
+            story = stories.get(str(row["sku"]))
+            assert row["story_title"] == (story and story["title"])
+            assert row["story_story"] == (story and story["story"])
+            assert (row["vqa"] is None) == (row["sku"] == 13)
+
+
+def test_what_is_carried_is_an_object_and_json_has_no_nan(products, tmp_path):
+    report = export_job(products_job(products), str(tmp_path / "to"), "jsonl")
+    text = Path(report.files[0]).read_text()
+    assert "NaN" not in text
+    records = {record["item_id"]: record for record in lines_of(Path(report.files[0]))}
+    assert records["0"]["carried"] == {"title": "Becher № 0\n\u2028\"'", "weight": 0.0}
+    assert records["1"]["carried"]["weight"] is None
+    assert records["2"]["carried"]["title"] is None
+    assert len(records["0"]["uris"]) == 2
+
+
+def test_several_images_are_numbered_and_lost_ones_left_out_by_name(
+    products, tmp_path, monkeypatch
+):
+    job = products_job(products)
+    lost = [products.input / "photos" / name for name in ("0-a.png", "2-a.png", "2-b.png")]
+    kept = [path.read_bytes() for path in lost]
+    for path in lost:
+        path.unlink()
+    try:
+        report = export_job(job, str(tmp_path / "to"), "webdataset", text="story")
+    finally:
+        for path, data in zip(lost, kept, strict=True):
+            path.write_bytes(data)
+    assert (report.written, report.without_media, report.media_left_out) == (8, 1, 3)
+    assert len(report.reasons) == 3
+    assert any("0-a.png" in reason and "does not exist" in reason for reason in report.reasons)
+    members = members_of(Path(report.files[0]).read_bytes())
+    keys = {
+        json.loads(data)["item_id"]: name.partition(".")[0]
+        for name, data in members.items()
+        if name.endswith(".json")
+    }
+    assert "2" not in keys
+    assert f"{keys['0']}.0.png" not in members
+    other = (products.input / "photos" / "0-b.png").read_bytes()
+    assert members[f"{keys['0']}.1.png"] == other
+    assert {f"{keys['1']}.0.png", f"{keys['1']}.1.png"} < set(members)
+    stories = {row["item_id"]: row["story"] for row in products.rows("stories")}
+    assert members[f"{keys['1']}.txt"].decode() == stories["1"]
+
+
+def test_a_column_that_the_manifest_has_already_is_refused_with_the_remedy(products, tmp_path):
+    job = products_job(
+        products, tasks=[{"task": "vqa", "name": "title", "questions": ["What?"]}]
+    )
+    with pytest.raises(UsageError, match=r"'title'.*0\.parquet already; .*another `name:`"):
+        export_job(job, str(tmp_path / "to"), "parquet")
+    assert not (tmp_path / "to").exists()
+
+
+def test_pictures_in_cells_go_into_shards_with_the_suffix_of_their_content(
+    tmp_path, checkpoint, local_ray
+):
+    bench = Bench(tmp_path, checkpoint)
+    forms = ("JPEG", "PNG", "WEBP")
+    pixels = [pictures.encoded(pictures.quadrants(64 + n, 48), f) for n, f in enumerate(forms)]
+    rows = [{"key": f"a/b\n{n}", "image": data} for n, data in enumerate(pixels)]
+    (tmp_path / "cells").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "cells" / "c.parquet")
+    source = {"uris": str(tmp_path / "cells"), "id": "key", "media": "image"}
+    job = bench.job(input={"manifest": source}, tasks=[SHORT])
+    bench.run(job)
+    report = export_job(job, str(tmp_path / "to"), "webdataset")
+    members = members_of(Path(report.files[0]).read_bytes())
+    for number, suffix in enumerate(("jpg", "png", "webp")):
+        assert members[f"00000000{number}.{suffix}"] == pixels[number]
+        assert json.loads(members[f"00000000{number}.json"])["item_id"] == f"a/b\n{number}"
+    copy = export_job(job, str(tmp_path / "copy"), "parquet").files[0]
+    assert pq.read_table(copy).column("image").to_pylist() == pixels
+
+
+def test_a_csv_manifest_becomes_parquet_files_of_its_own(tmp_path, checkpoint, local_ray):
+    bench = Bench(tmp_path, checkpoint)
+    photo = draw(bench.input / "a.png", 1)
+    table = tmp_path / "list.csv"
+    table.write_text(f"id,photo\nx,{photo}\n")
+    source = {"uris": str(table), "media": "photo"}
+    job = bench.job(input={"manifest": source}, tasks=[SHORT])
+    bench.run(job)
+    [file] = export_job(job, str(tmp_path / "to"), "parquet").files
+    assert pq.read_table(file).select(["item_id", "uris"]).to_pylist() == [
+        {"item_id": "x", "uris": [str(photo)]}
+    ]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "webdataset", "parquet"])
+def test_from_and_to_object_storage(
+    s3_server, s3_bucket, tmp_path, checkpoint, local_ray, kind
+):
+    client = boto3.client("s3", endpoint_url=s3_server.endpoint_url)
+    body = pictures.encoded(pictures.quadrants(64, 48), "JPEG")
+    client.put_object(Bucket=s3_bucket, Key="in/a b/ü.png", Body=body)
+    bench = Bench(tmp_path, checkpoint)
+    job = bench.job(
+        input=f"s3://{s3_bucket}/in/",
+        output=f"s3://{s3_bucket}/out",
+        tasks=[SHORT],
+        storage={"endpoint_url": s3_server.endpoint_url, "path_style": True},
+    )
+    bench.run(job)
+    report = export_job(job, f"s3://{s3_bucket}/to/", kind)
+    [uri] = report.files
+    key = uri.removeprefix(f"s3://{s3_bucket}/")
+    data = client.get_object(Bucket=s3_bucket, Key=key)["Body"].read()
+    item_id = f"s3://{s3_bucket}/in/a b/ü.png"
+    if kind == "webdataset":
+        members = members_of(data)
+        assert members["000000000.jpg"] == body
+        assert json.loads(members["000000000.json"])["item_id"] == item_id
+    elif kind == "parquet":
+        assert pq.read_table(io.BytesIO(data))["item_id"].to_pylist() == [item_id]
+    else:
+        assert json.loads(data)["item_id"] == item_id
+    with pytest.raises(UsageError, match="already; name an empty place"):
+        export_job(job, f"s3://{s3_bucket}/to", kind)
+
+
+def test_an_unreachable_store_is_a_storage_error(job, tmp_path):
+    away = job.model_copy(
+        update={
+            "storage": job.storage.model_validate(
+                {"endpoint_url": "http://127.0.0.1:9", "timeout_s": 1}
+            )
+        }
+    )
+    with pytest.raises(StorageError):
+        export_job(away, "s3://nowhere/to", "jsonl")
+
+
+def test_places_of_the_jobs_own_and_filled_ones_are_refused(annotated, job, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(annotated.input)
+    for to, words in (
+        (annotated.input, "lies in the job's input"),
+        (annotated.input / "new", "lies in the job's input"),
+        (link / "new", "lies in the job's input"),
+        (annotated.output, "is the job's output"),
+        (annotated.output / "captions" / "new", "lies in a table"),
+        ("gs://bucket/x", "scheme 'gs'"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            export_job(job, str(to), "jsonl")
+    (tmp_path / "filled").mkdir()
+    (tmp_path / "filled" / "mine.txt").write_text("x")
+    with pytest.raises(UsageError, match=r"mine\.txt already; name an empty place"):
+        export_job(job, str(tmp_path / "filled"), "jsonl")
+    assert export_job(job, str(annotated.output) + "-export", "jsonl").written == 4
+
+
+def test_texts_that_are_none_and_jobs_without_rows_are_refused(annotated, job, tmp_path):
+    to = str(tmp_path / "to")
+    with pytest.raises(UsageError, match=r"'tags' gives no text; .*short, detailed"):
+        export_job(job, to, "webdataset", text="tags")
+    with pytest.raises(UsageError, match="'nonsense' is no task"):
+        export_job(job, to, "webdataset", text="nonsense")
+    with pytest.raises(UsageError, match="no caption; name a task by --text"):
+        export_job(annotated.job(tasks=TASKS[2:]), to, "webdataset")
+    with pytest.raises(UsageError, match="not with jsonl"):
+        export_job(job, to, "jsonl", text="short")
+    with pytest.raises(UsageError, match="run the job first"):
+        export_job(annotated.job(output=str(tmp_path / "none")), to, "jsonl")
+    assert not Path(to).exists()
+
+
+def test_columns_of_one_name_are_refused(annotated):
+    tasks = [SHORT, {"task": "tags", "name": "short_caption", "vocabulary": ["a", "b"]}]
+    with pytest.raises(UsageError, match=r"'short_caption' is among another task's columns"):
+        answer_columns(bind_tasks(annotated.job(tasks=tasks).tasks))
+    own = [{"task": "tags", "name": "uris", "vocabulary": ["a", "b"]}]
+    with pytest.raises(UsageError, match="the export's own columns"):
+        answer_columns(bind_tasks(annotated.job(tasks=own).tasks))
+
+
+def test_every_image_in_a_shard_is_what_its_name_says(job, tmp_path):
+    report = export_job(job, str(tmp_path / "to"), "webdataset")
+    for name, data in members_of(Path(report.files[0]).read_bytes()).items():
+        if name.endswith((".png", ".jpg")):
+            assert sniff(data).name == {"png": "png", "jpg": "jpeg"}[name.rpartition(".")[2]]
+            Image.open(io.BytesIO(data)).verify()
