@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -97,8 +99,8 @@ def test_json_lines_hold_every_annotated_item_and_null_for_what_it_lacks(
     assert half["tags"] is None
     found = duckdb.sql(
         f"SELECT count(*), count(tags) FROM read_json('{report.files[0]}')"
-    ).fetchone()
-    assert found == (4, 3)
+    ).fetchall()
+    assert found == [(4, 3)]
 
 
 def test_json_lines_are_cut_into_files(job, tmp_path):
@@ -160,7 +162,9 @@ def test_shards_end_at_their_limits_and_keys_go_on(job, tmp_path, limit):
     ]
     sizes = [3, 1] if "samples_per_shard" in limit else [1, 1, 1, 1]
     assert [len(names) for names in texts] == sizes
-    assert sorted(sum(texts, [])) == [f"00000000{n}.txt" for n in range(4)]
+    assert sorted(name for names in texts for name in names) == [
+        f"00000000{n}.txt" for n in range(4)
+    ]
 
 
 def test_parquet_of_plain_files_has_the_tasks_own_types(annotated, job, tmp_path):
@@ -268,9 +272,7 @@ def test_what_is_carried_is_an_object_and_json_has_no_nan(products, tmp_path):
     assert len(records["0"]["uris"]) == 2
 
 
-def test_several_images_are_numbered_and_lost_ones_left_out_by_name(
-    products, tmp_path, monkeypatch
-):
+def test_several_images_are_numbered_and_lost_ones_left_out_by_name(products, tmp_path):
     job = products_job(products)
     lost = [products.input / "photos" / name for name in ("0-a.png", "2-a.png", "2-b.png")]
     kept = [path.read_bytes() for path in lost]
@@ -343,10 +345,7 @@ def test_a_csv_manifest_becomes_parquet_files_of_its_own(tmp_path, checkpoint, l
     ]
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "webdataset", "parquet"])
-def test_from_and_to_object_storage(
-    s3_server, s3_bucket, tmp_path, checkpoint, local_ray, kind
-):
+def test_from_and_to_object_storage(s3_server, s3_bucket, tmp_path, checkpoint, local_ray):
     client = boto3.client("s3", endpoint_url=s3_server.endpoint_url)
     body = pictures.encoded(pictures.quadrants(64, 48), "JPEG")
     client.put_object(Bucket=s3_bucket, Key="in/a b/ü.png", Body=body)
@@ -358,21 +357,20 @@ def test_from_and_to_object_storage(
         storage={"endpoint_url": s3_server.endpoint_url, "path_style": True},
     )
     bench.run(job)
-    report = export_job(job, f"s3://{s3_bucket}/to/", kind)
-    [uri] = report.files
-    key = uri.removeprefix(f"s3://{s3_bucket}/")
-    data = client.get_object(Bucket=s3_bucket, Key=key)["Body"].read()
+    exported = {}
+    for kind in ("jsonl", "webdataset", "parquet"):
+        [uri] = export_job(job, f"s3://{s3_bucket}/to/{kind}/", kind).files
+        key = uri.removeprefix(f"s3://{s3_bucket}/")
+        exported[kind] = client.get_object(Bucket=s3_bucket, Key=key)["Body"].read()
     item_id = f"s3://{s3_bucket}/in/a b/ü.png"
-    if kind == "webdataset":
-        members = members_of(data)
-        assert members["000000000.jpg"] == body
-        assert json.loads(members["000000000.json"])["item_id"] == item_id
-    elif kind == "parquet":
-        assert pq.read_table(io.BytesIO(data))["item_id"].to_pylist() == [item_id]
-    else:
-        assert json.loads(data)["item_id"] == item_id
+    members = members_of(exported["webdataset"])
+    assert members["000000000.jpg"] == body
+    assert json.loads(members["000000000.json"])["item_id"] == item_id
+    assert json.loads(exported["jsonl"])["item_id"] == item_id
+    table = pq.read_table(io.BytesIO(exported["parquet"]))
+    assert table["item_id"].to_pylist() == [item_id]
     with pytest.raises(UsageError, match="already; name an empty place"):
-        export_job(job, f"s3://{s3_bucket}/to", kind)
+        export_job(job, f"s3://{s3_bucket}/to", "jsonl")
 
 
 def test_an_unreachable_store_is_a_storage_error(job, tmp_path):
@@ -413,7 +411,7 @@ def test_texts_that_are_none_and_jobs_without_rows_are_refused(annotated, job, t
         export_job(job, to, "webdataset", text="tags")
     with pytest.raises(UsageError, match="'nonsense' is no task"):
         export_job(job, to, "webdataset", text="nonsense")
-    with pytest.raises(UsageError, match="no caption; name a task by --text"):
+    with pytest.raises(UsageError, match="no caption task; name one by --text"):
         export_job(annotated.job(tasks=TASKS[2:]), to, "webdataset")
     with pytest.raises(UsageError, match="not with jsonl"):
         export_job(job, to, "jsonl", text="short")
@@ -437,3 +435,24 @@ def test_every_image_in_a_shard_is_what_its_name_says(job, tmp_path):
         if name.endswith((".png", ".jpg")):
             assert sniff(data).name == {"png": "png", "jpg": "jpeg"}[name.rpartition(".")[2]]
             Image.open(io.BytesIO(data)).verify()
+
+
+def test_the_command_says_what_was_written_and_what_was_left_out(annotated, tmp_path):
+    job_file = tmp_path / "job.yaml"
+    places = {"input": str(annotated.input), "output": str(annotated.output)}
+    job_file.write_text(json.dumps(places | {"model": "/nowhere", "tasks": TASKS}))
+    command = [sys.executable, "-m", "jobs.cli", "export", str(job_file)]
+    to = str(tmp_path / "to")
+    options = ["--to", to, "--format", "webdataset", "--text", "detailed"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "Wrote 3 of 5 items, 1 files",
+        f"  to {to}",
+        "  1 items without a result row: left out",
+        "  1 items without a text: left out",
+    ]
+    again = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60)
+    assert again.returncode == 2
+    assert "00000.tar already; name an empty place" in again.stderr
+    assert "Traceback" not in again.stderr
