@@ -183,21 +183,6 @@ def test_parquet_of_plain_files_has_the_tasks_own_types(annotated, job, tmp_path
         assert rows[item_id]["tags"] == given
 
 
-def test_an_answer_to_an_earlier_picture_is_left_out_and_counted(
-    tmp_path, checkpoint, local_ray
-):
-    bench = Bench(tmp_path, checkpoint)
-    draw(bench.input / "kept.png", 1)
-    draw(bench.input / "replaced.png", 2)
-    job = bench.job(tasks=[SHORT])
-    bench.run(job)
-    draw(bench.input / "replaced.png", 3, (65, 48))
-    report = export_job(job, str(tmp_path / "to"), "jsonl")
-    assert (report.written, report.unanswered, report.changed) == (1, 1, 1)
-    [record] = lines_of(Path(report.files[0]))
-    assert record["item_id"].endswith("kept.png")
-
-
 @pytest.fixture(scope="module")
 def products(tmp_path_factory, checkpoint, local_ray) -> Bench:
     """A Parquet manifest of two files in several row groups, pictures named and in cells."""
@@ -331,18 +316,24 @@ def test_pictures_in_cells_go_into_shards_with_the_suffix_of_their_content(
     assert pq.read_table(copy).column("image").to_pylist() == pixels
 
 
-def test_a_csv_manifest_becomes_parquet_files_of_its_own(tmp_path, checkpoint, local_ray):
+def test_a_csv_manifest_gives_parquet_and_answers_to_earlier_versions_are_left_out(
+    tmp_path, checkpoint, local_ray
+):
     bench = Bench(tmp_path, checkpoint)
     photo = draw(bench.input / "a.png", 1)
     table = tmp_path / "list.csv"
-    table.write_text(f"id,photo\nx,{photo}\n")
-    source = {"uris": str(table), "media": "photo"}
+    table.write_text(f"id,photo,day\nx,{photo},1\ny,{photo},1\n")
+    source = {"uris": str(table), "media": "photo", "version": "day"}
     job = bench.job(input={"manifest": source}, tasks=[SHORT])
     bench.run(job)
     [file] = export_job(job, str(tmp_path / "to"), "parquet").files
     assert pq.read_table(file).select(["item_id", "uris"]).to_pylist() == [
-        {"item_id": "x", "uris": [str(photo)]}
+        {"item_id": item_id, "uris": [str(photo)]} for item_id in "xy"
     ]
+    table.write_text(f"id,photo,day\nx,{photo},2\ny,{photo},1\n")
+    report = export_job(job, str(tmp_path / "later"), "jsonl")
+    assert (report.written, report.unanswered, report.changed) == (1, 1, 1)
+    assert [record["item_id"] for record in lines_of(Path(report.files[0]))] == ["y"]
 
 
 def test_from_and_to_object_storage(s3_server, s3_bucket, tmp_path, checkpoint, local_ray):
