@@ -151,6 +151,7 @@ class ResultSink:
             "model_revision": self._origin.model_revision,
             "run_id": self._origin.run_id,
             "created_at": datetime.now(UTC),
+            "locked": None,
         }
 
     def _failure_row(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -24,6 +24,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from operators.storage import open_store
 from pipeline.datafile import removal_of, write_data_file
 from pipeline.delta import on_one_line, open_table, storage_options
+from pipeline.locks import keep_locked, row_keys
 from schemas.failure import StorageError, UsageError
 from schemas.job import StorageSpec, join_uri
 
@@ -79,15 +80,30 @@ class OutputTable:
 
     def append(self, rows: pa.Table) -> None:
         """Commit rows whose keys the table does not hold. Raises `StorageError`."""
-        self._commit(rows, None)
+        self._commit(None, lambda _: rows)
 
     def upsert(self, rows: pa.Table) -> None:
         """Commit rows; those whose key the table holds replace it in the same commit.
 
+        What people have set in a replaced row stays, see `pipeline.locks`.
+
         Raises:
             StorageError: If the store stayed unusable.
         """
-        self._commit(rows, _keys(rows))
+        self._commit(row_keys(rows), lambda old: keep_locked(rows, old))
+
+    def rewrite(self, keys: pa.Table, rewritten: Callable[[pa.Table], pa.Table]) -> None:
+        """Commit other rows in place of those with these keys.
+
+        Args:
+            keys: Columns ``item_id`` and ``task``.
+            rewritten: Answers the new rows for the old ones. Called anew with the rows of
+                then when a commit is tried again; locks are its own business.
+
+        Raises:
+            StorageError: If the store stayed unusable.
+        """
+        self._commit(row_keys(keys), rewritten)
 
     def remove(self, keys: pa.Table) -> None:
         """Commit the removal of rows by key; keys that are not there are ignored.
@@ -98,14 +114,15 @@ class OutputTable:
         Raises:
             StorageError: If the store stayed unusable.
         """
-        self._commit(None, _keys(keys))
+        self._commit(row_keys(keys), lambda old: old.schema.empty_table())
 
-    def _commit(self, rows: pa.Table | None, gone: pa.Array | None) -> None:
+    def _commit(self, gone: pa.Array | None, new_rows: _NewRows) -> None:
         """Apply one commit exactly once, retrying until the storage timeout.
 
         Args:
-            rows: To be added.
             gone: Keys of rows to be taken out.
+            new_rows: Answers the rows to be added for those taken out, which each try reads
+                anew: another writer may have changed them.
 
         Raises:
             StorageError: If the store stayed unusable for `StorageSpec.timeout_s`.
@@ -115,7 +132,7 @@ class OutputTable:
         backoff = FIRST_BACKOFF_S
         while True:
             try:
-                self._try_commit(rows, gone)
+                self._try_commit(gone, new_rows)
                 return
             except (DeltaError, OSError) as error:
                 if self._was_applied():
@@ -128,17 +145,20 @@ class OutputTable:
             time.sleep(random.uniform(backoff / 2, backoff))
             backoff = min(backoff * 2, LONGEST_BACKOFF_S)
 
-    def _try_commit(self, rows: pa.Table | None, gone: pa.Array | None) -> None:
+    def _try_commit(self, gone: pa.Array | None, new_rows: _NewRows) -> None:
         table = DeltaTable(
             self.uri, storage_options=storage_options(self.uri, self._storage) or None
         )
         actions: list[AddAction | RemoveAction] = []
+        old = [self.schema.empty_table()]
         if gone is not None:
             for file in self._files_with(table, gone):
                 actions.append(removal_of(file.path, file.size))
+                old.append(file.rows_gone)
                 if file.rows_left.num_rows:
                     actions.append(self._write(file.rows_left))
-        if rows is not None and rows.num_rows:
+        rows = new_rows(pa.concat_tables(old))
+        if rows.num_rows:
             actions.append(self._write(rows))
         if not actions:
             return
@@ -162,10 +182,10 @@ class OutputTable:
             uri = join_uri(self.uri, path)
             data = self._store.get(uri, max_bytes=MAX_DATA_FILE_BYTES)
             rows = pq.read_table(pa.BufferReader(data), schema=self.schema)
-            stays = pc.invert(pc.is_in(_keys(rows), value_set=keys))
-            left = rows.filter(stays)
-            if left.num_rows < rows.num_rows:
-                yield _TouchedFile(path, size, left)
+            goes = pc.is_in(row_keys(rows), value_set=keys)
+            gone = rows.filter(goes)
+            if gone.num_rows:
+                yield _TouchedFile(path, size, rows.filter(pc.invert(goes)), gone)
 
     def _was_applied(self) -> bool:
         try:
@@ -180,13 +200,10 @@ class _TouchedFile:
     path: str
     size: int
     rows_left: pa.Table
+    rows_gone: pa.Table
 
 
-def _keys(rows: pa.Table) -> pa.Array:
-    """One string a row that stands for its key; no id holds a NUL."""
-    return pc.binary_join_element_wise(
-        rows.column("item_id"), rows.column("task"), "\0"
-    ).combine_chunks()
+_NewRows = Callable[[pa.Table], pa.Table]
 
 
 def _live_files(table: DeltaTable, keys: pa.Array) -> list[dict]:

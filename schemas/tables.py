@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from schemas.item import LEFT_OUT_TYPE
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -43,6 +43,8 @@ PROVENANCE_FIELDS = [
     pa.field("output_tokens", pa.int32(), nullable=False),
     pa.field("finish_reason", pa.string(), nullable=False),
     pa.field("attempt", pa.int32(), nullable=False),
+    # Answer columns that people have set; no run overwrites them.
+    pa.field("locked", pa.list_(pa.string())),
 ]
 
 
