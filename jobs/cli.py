@@ -20,7 +20,7 @@ from schemas.failure import UsageError
 
 if TYPE_CHECKING:
     from pipeline.report import RunReport, StopSignal
-    from schemas.job import JobSpec
+    from schemas.job import JobSpec, StorageSpec
 
 app = typer.Typer(
     name="tagline",
@@ -129,17 +129,30 @@ def show(
     """Print the output tables of a job."""
     with reported(debug=debug):
         from jobs.show import show_rows, show_tables
-        from schemas.job import StorageSpec, check_uri
 
-        try:
-            check_uri(output)
-        except ValueError as error:
-            raise UsageError(f"{output!r}: {error}") from None
-        storage = StorageSpec(endpoint_url=endpoint_url)
+        storage = _storage_of(output, endpoint_url)
         if table is None:
             show_tables(standard_output(), output, storage)
         else:
             show_rows(standard_output(), output, table, limit, storage)
+
+
+@app.command()
+def edit(
+    output: Annotated[str, typer.Argument(help="The job's output: s3://... or a folder.")],
+    edits: Annotated[
+        Path, typer.Argument(metavar="EDITS", help="JSON Lines or CSV: item_id and columns.")
+    ],
+    table: Annotated[str, typer.Option(help="Which result table.")],
+    endpoint_url: Endpoint = None,
+    debug: Debug = False,
+) -> None:
+    """Set columns of rows by hand; later runs leave these columns as they are."""
+    with reported(debug=debug):
+        from pipeline.edits import edit_table
+
+        count = edit_table(output, table, edits, _storage_of(output, endpoint_url))
+        _say(f"Edited {count:,} row{'' if count == 1 else 's'} of {table}")
 
 
 @app.command()
@@ -226,6 +239,16 @@ def doctor(
         standard_output().print(findings_view(findings))
         failed = any(finding.verdict == "fail" for finding in findings)
         raise typer.Exit(ExitCode.INFRASTRUCTURE if failed else ExitCode.DONE)
+
+
+def _storage_of(output: str, endpoint_url: str | None) -> StorageSpec:
+    from schemas.job import StorageSpec, check_uri
+
+    try:
+        check_uri(output)
+    except ValueError as error:
+        raise UsageError(f"{output!r}: {error}") from None
+    return StorageSpec(endpoint_url=endpoint_url)
 
 
 def _say(line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -22,10 +23,12 @@ _COLUMNS = {
 }
 
 
-def table_names() -> list[str]:
-    """Every table that an output may hold."""
+def table_names(found: Iterable[str] = ()) -> list[str]:
+    """Tables that an output may hold, and those found there: results first."""
+    own = (FAILURES_TABLE, RUNS_TABLE)
     results = dict.fromkeys(task.table for task in TASKS.values())
-    return [*results, FAILURES_TABLE, RUNS_TABLE]
+    results |= dict.fromkeys(name for name in found if name not in own)
+    return [*results, *own]
 
 
 def show_tables(console: Console, output: str, storage: StorageSpec) -> None:
@@ -35,14 +38,15 @@ def show_tables(console: Console, output: str, storage: StorageSpec) -> None:
         UsageError: If there is none.
         StorageError: If the store cannot be read.
     """
-    from pipeline.delta import open_table, query
+    from pipeline.delta import open_table, query, tables_below
 
     view = Table("table", "rows", "where", box=None, pad_edge=False)
-    for name in table_names():
-        table = open_table(join_uri(output, name), storage)
+    found = tables_below(output, storage)
+    for name in table_names(found):
+        table = open_table(join_uri(output, name), storage) if name in found else None
         if table is not None:
             [rows] = query(table, "SELECT count(*) AS n FROM rows").read_all()["n"].to_pylist()
-            view.add_row(name, f"{rows:,}", Text(join_uri(output, name)))
+            view.add_row(Text(printable(name)), f"{rows:,}", Text(join_uri(output, name)))
     if not view.row_count:
         raise UsageError(f"there are no tables at {output}; is that a job's output?")
     console.print(view)
@@ -57,11 +61,11 @@ def show_rows(
         UsageError: If there is no such table.
         StorageError: If the store cannot be read.
     """
-    from pipeline.delta import open_table, query
+    from pipeline.delta import open_table, query, tables_below
 
     table = open_table(join_uri(output, name), storage)
     if table is None:
-        known = ", ".join(table_names())
+        known = ", ".join(table_names(tables_below(output, storage)))
         raise UsageError(f"there is no table {name} at {output}; tables are: {known}")
     order = "finished_at DESC" if name == RUNS_TABLE else "item_id"
     rows = query(table, f"SELECT * FROM rows ORDER BY {order} LIMIT {limit}").read_all()

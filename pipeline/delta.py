@@ -10,9 +10,11 @@ import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from operators.storage import open_store
 from schemas.failure import StorageError, UsageError
 from schemas.job import StorageSpec
 
+LOG_FOLDER = "_delta_log"
 UNSAFE_RENAME = "AWS_S3_ALLOW_UNSAFE_RENAME"
 
 
@@ -69,6 +71,17 @@ def open_table(uri: str, storage: StorageSpec) -> DeltaTable | None:
         return None
     except (DeltaError, OSError) as error:
         raise StorageError(f"cannot read the table {uri}: {on_one_line(error)}") from error
+
+
+def tables_below(output: str, storage: StorageSpec) -> list[str]:
+    """The names of the tables of an output, sorted, found by its list of objects alone.
+
+    Raises:
+        UsageError: If there is no such folder or bucket.
+        StorageError: If the store cannot be read.
+    """
+    parts = (info.key.split("/") for info in open_store(output, storage).list(output))
+    return sorted({key[0] for key in parts if len(key) > 2 and key[1] == LOG_FOLDER})
 
 
 def query(table: DeltaTable, sql: str) -> pa.RecordBatchReader:

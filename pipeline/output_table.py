@@ -32,6 +32,8 @@ FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 10.0
 MAX_DATA_FILE_BYTES = 8 * 1024**3
 
+_NewRows = Callable[[pa.Table], pa.Table]
+
 
 class OutputTable:
     """One table of the output, written by one run.
@@ -201,9 +203,6 @@ class _TouchedFile:
     size: int
     rows_left: pa.Table
     rows_gone: pa.Table
-
-
-_NewRows = Callable[[pa.Table], pa.Table]
 
 
 def _live_files(table: DeltaTable, keys: pa.Array) -> list[dict]:
