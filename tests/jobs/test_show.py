@@ -71,3 +71,18 @@ def test_a_table_that_is_not_there_is_named_with_those_that_may_be(output):
 )
 def test_cells_are_written_for_people(value, text):
     assert cell(value) == text
+
+
+def test_tables_that_tasks_name_are_listed_after_the_shipped_and_before_our_own(
+    output, tmp_path
+):
+    for name in ("runs", "zebras", "failures", "answers", "apples"):
+        write_deltalake(str(tmp_path / name), pa.table({"item_id": ["a"], "task": ["t"]}))
+    (tmp_path / "_tagline").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("no table")
+    lines = printed(show_tables, output, LOCAL).splitlines()
+    names = [line.split()[0] for line in lines[1:]]
+    assert names == ["captions", "answers", "apples", "zebras", "failures", "runs"]
+    with pytest.raises(UsageError, match="apples, zebras, failures, runs"):
+        printed(show_rows, output, "nonsense", 1, LOCAL)
