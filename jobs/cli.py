@@ -130,7 +130,8 @@ def show(
     with reported(debug=debug):
         from jobs.show import show_rows, show_tables
 
-        storage = _storage_of(output, endpoint_url)
+        # Somebody waits for the answer.
+        storage = _storage_of(output, endpoint_url).model_copy(update={"timeout_s": 30.0})
         if table is None:
             show_tables(standard_output(), output, storage)
         else:
