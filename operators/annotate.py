@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from operators.base import Completion, Engine, EngineSpec, Request, Sampling
+from operators.assembly import Assembly, LocalAssembly
+from operators.base import Engine, EngineSpec
 from operators.engines import build_engine
-from operators.models.base import Geometry, ModelFamily, PromptParts
+from operators.models.base import Geometry, ModelFamily
 from operators.models.registry import family as family_of
-from operators.tasks.arrow import Row
-from operators.tasks.base import Conversation, Question, Reply, Subject
-from operators.tasks.reading import read_answer
-from operators.tasks.registry import BoundTask
-from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
+from operators.outcomes import Outcome, gather, of_window, recall
+from operators.talks import Asker, Seen, Talk
+from operators.tasks.base import Subject
+from operators.tasks.registry import WINDOWS, BoundTask
+from operators.tasks.video_windows import VideoWindowsRow
+from schemas.failure import ItemFailure
 from schemas.item import (
     ANNOTATED_SCHEMA,
     DecodedItem,
     PendingTask,
-    failure_to_struct,
     table_to_decoded,
 )
-from schemas.media import Frames
+from schemas.media import Frames, MediaKind
 
-MORE_TOKENS_FACTOR = 2
-RETRY_TEMPERATURE = 0.7
+_NO_FRAMES_LEFT = Frames(MediaKind.VIDEO, b"", ())
 
 
 class AnnotateOperator:
     """Decoded items in, one row for each item and task out.
 
     Thread-safe: several threads may call it at once, and should, so that the engine
-    always has work. The first questions of a batch are all handed over before any is
-    waited for, and what follows from an answer is asked as soon as it is there.
+    always has work.
+
+    Of a long video, each window is described when it comes; the call that brings its last
+    part makes all of its rows. Whatever worker that is learns of the others' from the
+    assembly.
 
     Args:
         engine: From which the worker builds its engine.
@@ -62,16 +62,26 @@ class AnnotateOperator:
         self._tasks: dict[str, BoundTask] = {bound.name: bound for bound in tasks}
         self._seed = seed
         self._engine: Engine | None = None
+        self._assembly: Assembly | None = None
 
-    def setup(self) -> None:
-        """Start the engine. Raises `EngineError` if that fails."""
+    def setup(self, assembly: Assembly | None = None) -> None:
+        """Start the engine.
+
+        Args:
+            assembly: Where workers bring the parts of an item together; by default this
+                worker is alone.
+
+        Raises:
+            EngineError: If the engine does not start.
+        """
         engine = build_engine(self._engine_spec)
         engine.start()
-        self.use(engine)
+        self.use(engine, assembly)
 
-    def use(self, engine: Engine) -> None:
+    def use(self, engine: Engine, assembly: Assembly | None = None) -> None:
         """Ask an engine that is running already, in place of `setup`."""
         self._engine = engine
+        self._assembly = assembly or LocalAssembly()
 
     def close(self) -> None:
         """Stop the engine and all its processes."""
@@ -86,25 +96,19 @@ class AnnotateOperator:
             batch: A table of `DECODED_SCHEMA`.
 
         Returns:
-            A table of `ANNOTATED_SCHEMA`, a row for each pending task of each item.
+            A table of `ANNOTATED_SCHEMA`: a row for each pending task of each item; for the
+            parts of a long video together with the one that completes it, which is not
+            always in this batch.
 
         Raises:
             EngineError: If the engine died; no row of the batch is lost, the whole batch
                 is to be given to a new engine.
         """
-        talks = [
-            self._begin(decoded, pending)
-            for decoded in table_to_decoded(batch)
-            for pending in decoded.item.tasks
-        ]
-        waiting = {asked.future: (talk, asked) for talk in talks for asked in talk.asked}
-        while waiting:
-            answered, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in answered:
-                talk, asked = waiting.pop(future)
-                for following in self._take(talk, asked):
-                    waiting[following.future] = (talk, following)
-        rows = [talk.as_row() for talk in talks]
+        talks = [(one, self._begin(one)) for one in table_to_decoded(batch)]
+        self._run([talk for _, of_one in talks for talk in of_one])
+        rows, late = self._finish(talks)
+        self._run(late)
+        rows += [talk.as_row() for talk in late]
         return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
 
     def failed(self, batch: pa.Table, failure: ItemFailure) -> pa.Table:
@@ -117,201 +121,117 @@ class AnnotateOperator:
         Returns:
             A table of `ANNOTATED_SCHEMA`.
         """
-        rows = [
-            _Talk(decoded, pending, failure=decoded.failure or failure).as_row()
-            for decoded in table_to_decoded(batch)
-            for pending in decoded.item.tasks
-        ]
+        talks = []
+        for one in table_to_decoded(batch):
+            lost = replace(one, failure=one.failure or failure)
+            talks.append((lost, [self._lost(lost, p, lost.failure) for p in self._owed(lost)]))
+        rows, late = self._finish(talks)
+        rows += [talk.as_row() for talk in late]
         return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
 
-    def _begin(self, decoded: DecodedItem, pending: PendingTask) -> _Talk:
-        """Hand the first questions over, unless the item failed on its way here."""
-        talk = _Talk(decoded, pending, failure=decoded.failure)
-        if decoded.frames is None:
-            return talk
-        bound = self._tasks[pending.name]
-        talk.subject = Subject(decoded.frames, decoded.item.context, decoded.places)
-        talk.conversation = bound.task.converse(bound.options, talk.subject)
-        talk.context_cut = bound.task.context_cut(bound.options, talk.subject)
-        self._go_on(talk)
-        return talk
-
-    def _go_on(self, talk: _Talk) -> list[_Asked]:
-        """Tell a conversation its replies; hand over what it asks next."""
-        questions = talk.next_questions()
-        try:
-            talk.asked = [self._ask(talk, question) for question in questions]
-        except (ItemFailure, UsageError) as error:
-            talk.fail(error)
-            talk.asked = []
-        return talk.asked
-
-    def _ask(self, talk: _Talk, question: Question) -> _Asked:
-        parts = PromptParts(system=question.system, user=question.user)
-        request = Request(
-            request_id=uuid.uuid4().hex,
-            prompt=self._family.render(parts, question.frames),
-            frames=question.frames,
-            sampling=Sampling(
-                max_tokens=question.max_tokens,
-                seed=self._seed,
-                json_schema=question.schema,
-                measured=question.measured,
-            ),
-            media_key=talk.media_key(question.frames),
-        )
-        return _Asked(question, request, self._submit(request))
-
-    def _submit(self, request: Request) -> Future[Completion]:
+    def _run(self, talks: Sequence[Talk]) -> None:
         if self._engine is None:
             raise RuntimeError("setup() must be called before the first batch")
-        return self._engine.submit(request)
+        Asker(self._engine, self._family, self._geometry, self._seed).run(talks)
 
-    def _take(self, talk: _Talk, asked: _Asked) -> list[_Asked]:
-        """Read an answer; returns what was asked because of it."""
-        try:
-            asked.reply = self._read(asked)
-        except ItemFailure as failure:
-            retry = _second_try(asked, failure)
-            if retry is not None:
-                asked.request, asked.future = retry, self._submit(retry)
-                return [asked]
-            asked.failure = failure
-        return self._go_on(talk) if talk.round_is_over else []
+    def _owed(self, one: DecodedItem) -> Iterable[PendingTask]:
+        """The tasks that are asked about this row by itself."""
+        if one.part is None:
+            return [p for p in one.item.tasks if p.name != WINDOWS.name]
+        if one.part.is_window:
+            return [p for p in one.item.tasks if p.name == WINDOWS.name]
+        return [p for p in one.item.tasks if not self._goes_by_windows(p)]
 
-    def _read(self, asked: _Asked) -> Reply:
-        """Raise `ItemFailure` unless the model saw the media and said what was asked."""
-        asked.tries += 1
-        completion = asked.future.result()
-        asked.completion = completion
-        expected = self._family.image_tokens(asked.question.frames, self._geometry)
-        if completion.image_tokens != expected:
-            raise ItemFailure(
-                Stage.ANNOTATE,
-                FailureCode.BLIND,
-                f"the prompt held {completion.image_tokens} image tokens where these pixels "
-                f"need {expected}; the model did not see the media as sent",
-                raw_text=completion.text,
-            )
-        if completion.finish_reason == "length":
-            raise ItemFailure(
-                Stage.PARSE,
-                FailureCode.ANSWER_CUT,
-                f"the answer was cut after {completion.output_tokens} tokens; "
-                "a smaller max_chars, or a larger model.max_model_len, leaves it room",
-                raw_text=completion.text,
-            )
-        return Reply(read_answer(asked.question.answer, completion.text), completion)
+    def _goes_by_windows(self, pending: PendingTask) -> bool:
+        return pending.name == WINDOWS.name or self._tasks[pending.name].goes_by_windows
 
+    def _begin(self, one: DecodedItem) -> list[Talk]:
+        return [self._talk(one, pending) for pending in self._owed(one)]
 
-def _second_try(asked: _Asked, failure: ItemFailure) -> Request | None:
-    """The request to try next, or None where a second try cannot help."""
-    if asked.tries > 1:
-        return None
-    sampling = asked.request.sampling
-    if failure.code is FailureCode.ANSWER_CUT:
-        sampling = replace(sampling, max_tokens=sampling.max_tokens * MORE_TOKENS_FACTOR)
-    elif failure.code is FailureCode.UNPARSABLE:
-        # A greedy answer would come out the same: another seed needs a temperature.
-        sampling = replace(sampling, seed=sampling.seed + 1, temperature=RETRY_TEMPERATURE)
-    else:
-        return None
-    return replace(asked.request, request_id=uuid.uuid4().hex, sampling=sampling)
+    def _talk(self, one: DecodedItem, pending: PendingTask) -> Talk:
+        if one.frames is None:
+            return self._lost(one, pending, one.failure)
+        bound = self._tasks.get(pending.name, WINDOWS)
+        if one.item.windows is not None and bound.goes_by_windows:
+            return self._late_talk(one, pending, *recall(one.item.windows))
+        subject = Subject(one.frames, one.item.context, one.places)
+        return Talk(
+            one,
+            pending,
+            bound.task.converse(bound.options, subject),
+            seen=Seen.of(one.frames),
+            context_cut=bound.task.context_cut(bound.options, subject),
+        )
 
+    def _lost(
+        self, one: DecodedItem, pending: PendingTask, failure: ItemFailure | None
+    ) -> Talk:
+        return Talk(one, pending, failure=failure, seen=Seen.of(one.frames))
 
-@dataclass
-class _Asked:
-    """A question on its way to its reply."""
+    def _late_talk(
+        self, one: DecodedItem, pending: PendingTask, video: VideoWindowsRow, seen: Seen
+    ) -> Talk:
+        """A task about a long video, asked from what its windows show."""
+        bound = self._tasks[pending.name]
+        subject = Subject(_NO_FRAMES_LEFT, one.item.context)
+        return Talk(
+            one,
+            pending,
+            bound.windowed_task.from_windows(bound.options, video, subject),
+            seen=Seen(seen.frame_pts, seen.width, seen.height),
+            context_cut=bound.task.context_cut(bound.options, subject),
+        )
 
-    question: Question
-    request: Request
-    future: Future[Completion]
-    completion: Completion | None = None
-    reply: Reply | None = None
-    failure: ItemFailure | None = None
-    tries: int = 0
+    def _finish(
+        self, talks: Sequence[tuple[DecodedItem, list[Talk]]]
+    ) -> tuple[list[dict[str, Any]], list[Talk]]:
+        """The rows that are ready, and the talks that begin now that an item is complete."""
+        rows: list[dict[str, Any]] = []
+        late: list[Talk] = []
+        for one, of_one in talks:
+            if one.part is None:
+                rows += [talk.as_row() for talk in of_one]
+                continue
+            outcomes = self._post(one, of_one)
+            if outcomes is not None:
+                ready, begun = self._complete(one, outcomes)
+                rows += ready
+                late += begun
+        return rows, late
 
+    def _post(self, one: DecodedItem, talks: list[Talk]) -> list[str] | None:
+        assert self._assembly is not None
+        assert one.part is not None
+        if one.part.is_window:
+            outcome = of_window(one, *talks)
+        else:
+            outcome = Outcome(rows=[talk.as_row() for talk in talks])
+        return self._assembly.post(one.item.item_id, one.part, outcome.to_json())
 
-@dataclass
-class _Talk:
-    """One task asked about one item, on its way from first question to row."""
-
-    decoded: DecodedItem
-    pending: PendingTask
-    failure: ItemFailure | None = None
-    subject: Subject | None = None
-    conversation: Conversation | None = None
-    asked: list[_Asked] = field(default_factory=list)
-    context_cut: list[str] = field(default_factory=list)
-    row: Row | None = None
-    completions: list[Completion] = field(default_factory=list)
-    tries: int = 0
-
-    @property
-    def round_is_over(self) -> bool:
-        """Whether every question of this round has its reply or its failure."""
-        return all(asked.reply or asked.failure for asked in self.asked)
-
-    def next_questions(self) -> Sequence[Question]:
-        """Advance the conversation; nothing more to ask once it has its row or failed."""
-        assert self.conversation is not None
-        self._count()
-        failures = [asked.failure for asked in self.asked if asked.failure]
-        try:
-            if failures:
-                return self.conversation.throw(failures[0])
-            if not self.asked:
-                return next(self.conversation)
-            return self.conversation.send([a.reply for a in self.asked if a.reply])
-        except StopIteration as end:
-            self.row = end.value
-        except (ItemFailure, UsageError) as error:
-            self.fail(error)
-        return []
-
-    def fail(self, error: ItemFailure | UsageError) -> None:
-        """End as a failure row."""
-        if isinstance(error, UsageError):
-            error = ItemFailure(Stage.ANNOTATE, FailureCode.PROMPT_INVALID, str(error))
-        self.failure = error
-
-    def _count(self) -> None:
-        self.tries += sum(asked.tries for asked in self.asked)
-        self.completions += [asked.completion for asked in self.asked if asked.completion]
-
-    def media_key(self, frames: Frames) -> str:
-        """Names these pixels, so that the engine prepares them once for all questions."""
-        item = self.decoded.item
-        key = f"{item.item_id}@{item.item_version}"
-        if frames is self.decoded.frames:
-            return key
-        return f"{key}#{hashlib.sha256(frames.pixels).hexdigest()[:16]}"
-
-    def as_row(self) -> dict[str, Any]:
-        """A row of `ANNOTATED_SCHEMA`."""
-        item, frames, said = self.decoded.item, self.decoded.frames, self.completions
-        left_out = [vars(left) for left in self.decoded.left_out]
-        return {
-            "item_id": item.item_id,
-            "kind": str(item.kind),
-            "item_version": item.item_version,
-            "uris": [medium.uri for medium in item.media],
-            "carried": item.carried,
-            "task": self.pending.name,
-            "fingerprint": self.pending.fingerprint,
-            "replaces": self.pending.replaces,
-            "attempt": self.pending.attempt,
-            "failed_before": self.pending.failed_before,
-            "answer": None if self.row is None else self.row.model_dump_json(),
-            "failure": failure_to_struct(self.failure),
-            "frame_pts": list(frames.pts_s) if frames and frames.pts_s else None,
-            "source_width": frames.source_width if frames else None,
-            "source_height": frames.source_height if frames else None,
-            "left_out": left_out or None,
-            "context_cut": self.context_cut or None,
-            "image_tokens": sum(c.image_tokens for c in said) if said else None,
-            "prompt_tokens": sum(c.prompt_tokens for c in said) if said else None,
-            "output_tokens": sum(c.output_tokens for c in said) if said else None,
-            "finish_reason": said[-1].finish_reason if said else None,
-            "engine_tries": self.tries,
-        }
+    def _complete(
+        self, one: DecodedItem, outcomes: list[str]
+    ) -> tuple[list[dict[str, Any]], list[Talk]]:
+        """All rows of a long video but those of its windowed tasks, whose talks begin."""
+        found = gather(outcomes)
+        late = []
+        for pending in one.item.tasks:
+            if pending.name == WINDOWS.name or not self._goes_by_windows(pending):
+                continue
+            if found.video is None:
+                talk = Talk(one, pending, failure=found.failure, seen=found.seen)
+            else:
+                talk = self._late_talk(one, pending, found.video, found.seen)
+                talk.context_cut = sorted({*talk.context_cut, *found.context_cut})
+            late.append(talk)
+        if found.video is None:
+            return found.rows, late
+        [pending] = [p for p in one.item.tasks if p.name == WINDOWS.name]
+        windows = Talk(
+            one,
+            pending,
+            row=found.video,
+            seen=found.seen,
+            context_cut=found.context_cut,
+            tries=found.tries,
+        )
+        return [*found.rows, windows.as_row()], late

@@ -39,6 +39,14 @@ class Blame:
         died = ray.get(self._board.begin_alone.remote(self._stage, item_id))
         return died >= DEATHS_ALONE
 
+    def gave(self, item_ids: list[str], tables: int) -> None:
+        """So many tables of these items are about to have left."""
+        ray.get(self._board.gave.remote(self._stage, item_ids[0], tables))
+
+    def tables(self, item_ids: list[str]) -> int:
+        """How many tables of these items have left so far, by whatever worker."""
+        return ray.get(self._board.given.remote(self._stage, item_ids[0]))
+
     def end(self, item_ids: list[str]) -> None:
         """Items are through."""
         self._board.end.remote(self._stage, item_ids)

@@ -1,6 +1,7 @@
-"""A small Ray actor beside the graph: the stages' counters, and who was at work when.
+"""A small Ray actor beside the graph: counters, who was at work when, parts of items.
 
-It outlives the workers, so that it knows which items a worker held when it died.
+It outlives the workers, so that it knows which items a worker held when it died, and what
+other workers made of an item's other parts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import ray
+
+from operators.assembly import LocalAssembly
+from schemas.media import Part
 
 REPORT_EVERY_S = 1.0
 
@@ -21,6 +25,8 @@ class Board:
         self._counters: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         self._begun: dict[str, Counter[str]] = defaultdict(Counter)
         self._begun_alone: dict[str, Counter[str]] = defaultdict(Counter)
+        self._given: dict[str, Counter[str]] = defaultdict(Counter)
+        self._assembly = LocalAssembly()
         self._fatal: str | None = None
         self._ready_at: float | None = None
 
@@ -41,11 +47,28 @@ class Board:
         self._begun_alone[stage][item_id] += 1
         return died
 
+    def gave(self, stage: str, item_id: str, tables: int) -> None:
+        """Note how many tables of a batch, named by its first item, have left."""
+        self._given[stage][item_id] = max(tables, self._given[stage][item_id])
+
+    def given(self, stage: str, item_id: str) -> int:
+        """How many tables of a batch have left."""
+        return self._given[stage][item_id]
+
     def end(self, stage: str, item_ids: list[str]) -> None:
         """Note that items are through."""
-        for counter in (self._begun[stage], self._begun_alone[stage]):
+        for counter in (self._begun[stage], self._begun_alone[stage], self._given[stage]):
             for item_id in item_ids:
                 counter.pop(item_id, None)
+
+    def post(self, item_id: str, part: Part, outcome: str) -> list[str] | None:
+        """See `operators.assembly.Assembly.post`."""
+        return self._assembly.post(item_id, part, outcome)
+
+    def forget(self, item_ids: list[str]) -> None:
+        """Let go of items whose rows have arrived."""
+        for item_id in item_ids:
+            self._assembly.forget(item_id)
 
     def engine_ready(self) -> None:
         """Note that an engine has loaded its model; the first one counts."""
@@ -78,6 +101,21 @@ class Board:
 def start_board() -> Any:
     """Start the board; its handle can be shipped to workers."""
     return ray.remote(Board).options(num_cpus=0, max_restarts=-1).remote()
+
+
+class BoardAssembly:
+    """The `Assembly` of all workers of a run.
+
+    Args:
+        board: Handle of the board.
+    """
+
+    def __init__(self, board: Any) -> None:
+        self._board = board
+
+    def post(self, item_id: str, part: Part, outcome: str) -> list[str] | None:
+        """See `operators.assembly.Assembly.post`."""
+        return ray.get(self._board.post.remote(item_id, part, outcome))
 
 
 class Reporter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from operators.models.checkpoint import find_checkpoint, read_config, read_geome
 from operators.models.identity import checkpoint_digest
 from operators.models.registry import detect_family
 from operators.models.registry import family as family_of
-from operators.tasks.registry import bind_task, bind_tasks
-from pipeline.plan import OwedTask
+from operators.tasks.registry import WINDOWS, BoundTask, bind_task, bind_tasks
+from pipeline.owed import OwedTask
 from schemas.failure import UsageError
 from schemas.fingerprint import DECODE_VERSION, fingerprint
-from schemas.job import JobSpec
+from schemas.job import JobSpec, VideoSampling
 from schemas.media import MediaKind
 
 # Engine arguments that change answers; the others (memory, parallelism) do not.
@@ -93,29 +94,51 @@ def _check_tasks(job: JobSpec, family: ModelFamily) -> None:
 
 def owed_tasks(job: JobSpec, model: ResolvedModel) -> list[OwedTask]:
     """Bind the job's tasks and compute what makes their rows current."""
-    owed = []
-    for bound in bind_tasks(job.tasks):
-        prints = {
-            str(kind): fingerprint(
-                {
-                    "model": model.identity,
-                    "media": media_policy(job, model, kind),
-                    **bound.fingerprint_parts(),
-                }
-            )
-            for kind in sorted(bound.task.takes & model.family.takes)
-        }
-        owed.append(OwedTask(bound, prints))
-    return owed
+    return [_owed(job, model, bound) for bound in bind_tasks(job.tasks)]
 
 
-def media_policy(job: JobSpec, model: ResolvedModel, kind: MediaKind) -> dict[str, Any]:
+def owed_windows(
+    job: JobSpec, model: ResolvedModel, tasks: Sequence[OwedTask]
+) -> OwedTask | None:
+    """The task that describes windows, if one of the job's tasks goes by them."""
+    can_cut = cuts_videos(job.media.video) and MediaKind.VIDEO in model.family.takes
+    if not can_cut or not any(owed.bound.goes_by_windows for owed in tasks):
+        return None
+    return _owed(job, model, WINDOWS)
+
+
+def _owed(job: JobSpec, model: ResolvedModel, bound: BoundTask) -> OwedTask:
+    goes_by_windows = bound.goes_by_windows or bound is WINDOWS
+    prints = {
+        str(kind): fingerprint(
+            {
+                "model": model.identity,
+                "media": media_policy(job, model, kind, goes_by_windows=goes_by_windows),
+                **bound.fingerprint_parts(),
+            }
+        )
+        for kind in sorted(bound.task.takes & model.family.takes)
+    }
+    return OwedTask(bound, prints)
+
+
+def cuts_videos(sampling: VideoSampling) -> bool:
+    """Whether long videos are cut into windows."""
+    return sampling.policy != "uniform" and sampling.max_windows > 1
+
+
+def media_policy(
+    job: JobSpec, model: ResolvedModel, kind: MediaKind, *, goes_by_windows: bool = False
+) -> dict[str, Any]:
     """What of decoding changes the pixels that the model sees of one kind of item."""
     if kind is MediaKind.VIDEO:
+        sampling = job.media.video.model_dump(mode="json")
+        if not (goes_by_windows and cuts_videos(job.media.video)):
+            del sampling["max_windows"]
         return {
             "decode": DECODE_VERSION,
             "max_frame_pixels": model.max_frame_pixels,
-            "sampling": job.media.video.model_dump(mode="json"),
+            "sampling": sampling,
         }
     policy: dict[str, Any] = {"decode": DECODE_VERSION, "max_pixels": model.max_image_pixels}
     if kind is MediaKind.IMAGES:

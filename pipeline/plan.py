@@ -19,23 +19,15 @@ import pyarrow.parquet as pq
 
 from operators.sources.base import ListedItem
 from operators.storage import open_store
-from operators.tasks.registry import BoundTask
 from pipeline.delta import open_table, query
 from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
+from pipeline.owed import OwedTask
+from pipeline.windows import load_windows, with_windows_sql
 from schemas.item import PLAN_SCHEMA
 from schemas.job import StorageSpec, join_uri
 from schemas.tables import FAILURES_TABLE
 
 ROWS_PER_PART = 4096
-
-
-@dataclass(frozen=True)
-class OwedTask:
-    """A task of the job with what makes its rows current."""
-
-    bound: BoundTask
-    fingerprints: dict[str, str]
-    """By kind of item, for every kind that the task takes."""
 
 
 @dataclass
@@ -82,6 +74,7 @@ def make_plan(
     *,
     run_id: str,
     attempts: int,
+    windows: OwedTask | None = None,
 ) -> Plan:
     """List, join and write the plan.
 
@@ -92,6 +85,7 @@ def make_plan(
         storage: How stores are reached.
         run_id: Names the plan's folder.
         attempts: Runs that may try an item whose failure may pass.
+        windows: Describes the windows of long videos, if a task goes by them.
 
     Returns:
         The plan; its parts are at ``<output>/_tagline/plans/<run_id>/``.
@@ -104,10 +98,12 @@ def make_plan(
             refuse_repeated_ids(database)
             for index, owed in enumerate(tasks):
                 _load_state(database, index, owed, output, storage)
+            load_windows(database, windows, output, storage)
             database.execute(_join_sql(tasks, attempts))
             plan = Plan(_counts(database))
             folder = plan_folder(output, run_id)
-            plan.parts.extend(_write_parts(database, folder, storage))
+            with_windows = with_windows_sql(windows, tasks)
+            plan.parts.extend(_write_parts(database, with_windows, folder, storage))
             plan.resolved = database.sql(_resolved_sql(tasks)).to_arrow_table()
     return plan
 
@@ -206,14 +202,16 @@ def _counts(database: duckdb.DuckDBPyConnection) -> PlanCounts:
 
 
 def _write_parts(
-    database: duckdb.DuckDBPyConnection, folder: str, storage: StorageSpec
+    database: duckdb.DuckDBPyConnection, with_windows: str, folder: str, storage: StorageSpec
 ) -> Iterator[str]:
     reader = database.sql(
-        """SELECT item_id, kind, item_version, media, subtitles, context, carried, tasks
-           FROM (
-             SELECT *, list_transform(list_filter(states, lambda s: s.state = 'owed'),
-                                      lambda s: s.task) AS tasks FROM joined)
-           WHERE len(tasks) > 0"""
+        f"""WITH planned AS (
+              SELECT * FROM (
+                SELECT * EXCLUDE (states),
+                  list_transform(list_filter(states, lambda s: s.state = 'owed'),
+                                 lambda s: s.task) AS tasks FROM joined)
+              WHERE len(tasks) > 0)
+            SELECT {", ".join(PLAN_SCHEMA.names)} FROM ({with_windows})"""
     ).to_arrow_reader(ROWS_PER_PART)
     for number, batch in enumerate(reader):
         uri = join_uri(folder, f"part-{number:06d}.parquet")

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,14 +29,22 @@ from pipeline.graph import (
     lay_out,
     shortage,
 )
-from pipeline.model import ResolvedModel, engine_spec, owed_tasks, resolve_model
-from pipeline.plan import OwedTask, Plan, make_plan, remove_plan
+from pipeline.model import (
+    ResolvedModel,
+    engine_spec,
+    owed_tasks,
+    owed_windows,
+    resolve_model,
+)
+from pipeline.owed import OwedTask
+from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.polling import Polled
 from pipeline.progress import Progress
 from pipeline.report import Observer, Outcome, RunReport, StopSignal
 from pipeline.runs import append_run
 from schemas.failure import ClusterError, EngineError, TaglineError, UsageError
 from schemas.job import JobSpec
+from schemas.media import MediaKind
 
 logger = logging.getLogger(__name__)
 
@@ -100,10 +109,11 @@ def run_job(
     run = _Run(job, observer, stop, engine, _new_run_id(), log_path, datetime.now(UTC))
     model = resolve_model(job)
     run.tasks = tasks = owed_tasks(job, model)
+    windows = owed_windows(job, model, tasks)
     sink = ResultSink(
         job.output,
         job.storage,
-        [owed.bound for owed in tasks],
+        [owed.bound for owed in (*tasks, *([windows] if windows else []))],
         RowOrigin(run.run_id, model.name, job.model.revision),
     )
     sink.open()
@@ -118,6 +128,7 @@ def run_job(
         job.storage,
         run_id=run.run_id,
         attempts=job.failures.attempts,
+        windows=windows,
     )
     try:
         outcome = _annotate(run, model, plan, sink, progress)
@@ -193,10 +204,14 @@ def _drain(
     graph = annotated_tables(plan, run.job.storage, decode, annotate, layout, board)
     try:
         with Polled(graph) as tables:
-            outcome = _collect(run, tables, sink, progress)
+            outcome = _collect(run, tables, sink, progress, board)
+            _check_all_came(run, plan, outcome)
     except RayError as error:
         sink.flush()
         raise _as_tagline_error(error, progress) from error
+    except ClusterError:
+        sink.flush()
+        raise
     progress.phase("committing")
     sink.flush()
     run.engine_start_s, run.annotate_s = progress.engine_start_s, progress.annotate_s
@@ -211,17 +226,27 @@ def _operators(
     gpus = layout.gpus_per_replica
     spec = run.engine or engine_spec(job, gpus=gpus, log_path=run.log_path or None)
     return (
-        DecodeOperator(job.storage, job.media, model.max_image_pixels, model.max_frame_pixels),
+        DecodeOperator(
+            job.storage,
+            job.media,
+            model.max_image_pixels,
+            model.max_frame_pixels,
+            by_windows=[one.name for one in bound if one.goes_by_windows],
+        ),
         AnnotateOperator(spec, model.family.id, model.geometry, bound, seed=job.model.seed),
     )
 
 
 def _collect(
-    run: _Run, tables: Iterator[pa.Table | None], sink: ResultSink, progress: Progress
+    run: _Run,
+    tables: Iterator[pa.Table | None],
+    sink: ResultSink,
+    progress: Progress,
+    board: Any,
 ) -> Outcome:
     """Take tables until they end, the budget is spent or a stop is asked."""
     for table in tables:
-        _take(table, run, sink)
+        _take(table, run, sink, board)
         progress.tick()
         if run.stop.requested:
             return "interrupted"
@@ -230,12 +255,29 @@ def _collect(
     return "over_budget" if over_budget(run.job, run.items, finished=True) else "done"
 
 
-def _take(table: pa.Table | None, run: _Run, sink: ResultSink) -> None:
+def _take(table: pa.Table | None, run: _Run, sink: ResultSink, board: Any) -> None:
     if table is None:
         sink.flush_if_due()
         return
     run.items.add(table)
     sink.add(table)
+    videos = table.filter(pc.equal(table.column("kind"), str(MediaKind.VIDEO)))
+    if videos.num_rows:
+        board.forget.remote(videos.column("item_id").unique().to_pylist())
+
+
+def _check_all_came(run: _Run, plan: Plan, outcome: Outcome) -> None:
+    """Nothing may be lost in silence, such as the parts of a video with the board's process.
+
+    Raises:
+        ClusterError: If planned items did not come out of the graph.
+    """
+    came = run.items.done + run.items.failed
+    if outcome == "done" and came < plan.counts.planned:
+        raise ClusterError(
+            f"{plan.counts.planned - came} of {plan.counts.planned} items did not come back "
+            "from the workers; what came is kept, run the job again for the others"
+        )
 
 
 def over_budget(job: JobSpec, items: ItemCounts, *, finished: bool) -> bool:

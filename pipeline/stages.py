@@ -21,13 +21,21 @@ import pyarrow.parquet as pq
 import ray
 
 from operators.annotate import AnnotateOperator
-from operators.decode import DecodeOperator
+from operators.decode import DecodeOperator, in_tables
 from operators.storage import open_store
 from pipeline.blame import DEATHS_ALONE, Blame, Gate
-from pipeline.board import Reporter
+from pipeline.board import BoardAssembly, Reporter
 from schemas.failure import EngineError, FailureCode, ItemFailure, Stage, TaglineError
-from schemas.item import PLAN_SCHEMA, DecodedItem, decoded_to_table, plan_to_items
+from schemas.item import (
+    DECODED_SCHEMA,
+    PLAN_SCHEMA,
+    DecodedItem,
+    Item,
+    plan_to_items,
+    table_to_decoded,
+)
 from schemas.job import StorageSpec
+from schemas.tables import WINDOWS_TASK
 
 logger = logging.getLogger(__name__)
 
@@ -72,28 +80,37 @@ class DecodeStage:
         self._reporter = Reporter(board, DECODE)
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
-        """Decode a batch; yields tables as they are ready, so that memory stays flat."""
-        item_ids = batch.column("item_id").to_pylist()
+        """Decode a batch; yields tables as they are ready, so that memory stays flat.
+
+        If the worker dies, its successor gives the same tables again: Ray passes over those
+        that have left already.
+        """
+        items = plan_to_items(batch)
+        item_ids = [item.item_id for item in items]
         suspected = self._blame.begin(item_ids)
-        rows = 0
-        for decoded in self._one_by_one(batch) if suspected else self._as_ready(batch):
-            rows += decoded.num_rows
+        decoded = self._one_by_one(items) if suspected else self._operator.decoded(items)
+        rows = tables = 0
+        for table in in_tables(decoded, self._rows_per_output, alone=_was_given_up):
+            if suspected and _was_given_up_table(table):
+                # The tables that its windows left in are not made again: keep their places.
+                while tables < self._blame.tables(item_ids):
+                    yield DECODED_SCHEMA.empty_table()
+                    tables += 1
+            rows += _whole_items(table)
+            tables += 1
+            self._blame.gave(item_ids, tables)
             self._reporter.report(asdict(self._operator.stats))
-            yield decoded
+            yield table
         self._blame.end(item_ids)
         self._reporter.report(asdict(self._operator.stats), now=True)
         _same_rows(DECODE, batch.num_rows, rows)
 
-    def _as_ready(self, batch: pa.Table) -> Iterator[pa.Table]:
-        return self._operator.iter_batches(batch, self._rows_per_output)
-
-    def _one_by_one(self, batch: pa.Table) -> Iterator[pa.Table]:
-        for row in _rows(batch):
-            [item] = plan_to_items(row)
+    def _one_by_one(self, items: list[Item]) -> Iterator[DecodedItem]:
+        for item in items:
             if self._blame.guilty(item.item_id):
-                yield decoded_to_table([DecodedItem(item, None, DECODER_DIED)])
+                yield DecodedItem(item, None, DECODER_DIED)
             else:
-                yield self._operator(row)
+                yield from self._operator.decoded([item])
                 self._blame.end([item.item_id])
 
     def __del__(self) -> None:
@@ -123,7 +140,7 @@ class AnnotateStage:
 
     def _start(self) -> None:
         try:
-            self._operator.setup()
+            self._operator.setup(BoardAssembly(self._board))
         except TaglineError as error:
             # Ray shows the driver a traceback; the board carries the plain message.
             ray.get(self._board.fail.remote(str(error)))
@@ -135,21 +152,20 @@ class AnnotateStage:
 
         Ray then starts a fresh process and gives it every batch that this one held.
         """
-        item_ids = batch.column("item_id").to_pylist()
+        names = _names(batch)
         self._count(in_flight=batch.num_rows)
         try:
-            if self._blame.begin(item_ids):
+            if self._blame.begin(names):
                 annotated = pa.concat_tables([self._alone(row) for row in _rows(batch)])
             else:
                 with self._gate.together():
                     annotated = self._operator(batch)
         except EngineError as error:
             self._leave(error)
-        self._blame.end(item_ids)
-        owed = sum(len(tasks) for tasks in batch.column("tasks").to_pylist())
-        _same_rows(ANNOTATE, owed, annotated.num_rows)
+        self._blame.end(names)
+        _same_rows(ANNOTATE, *_owed_and_made(batch, annotated))
         self._count(
-            items=batch.num_rows,
+            items=_whole_items(batch),
             in_flight=-batch.num_rows,
             prompt_tokens=_total(annotated, "prompt_tokens"),
             output_tokens=_total(annotated, "output_tokens"),
@@ -158,12 +174,12 @@ class AnnotateStage:
 
     def _alone(self, row: pa.Table) -> pa.Table:
         """Annotate one item while the engine holds no other."""
-        [item_id] = row.column("item_id").to_pylist()
+        [name] = _names(row)
         with self._gate.alone():
-            if self._blame.guilty(item_id):
+            if self._blame.guilty(name):
                 return self._operator.failed(row, ENGINE_DIED)
             annotated = self._operator(row)
-            self._blame.end([item_id])
+            self._blame.end([name])
         return annotated
 
     def _leave(self, error: EngineError) -> NoReturn:
@@ -179,6 +195,56 @@ class AnnotateStage:
             for name, change in changes.items():
                 self._counters[name] += change
             self._reporter.report(self._counters, now=True)
+
+
+def _was_given_up(one: DecodedItem) -> bool:
+    return one.failure is not None and one.failure.code is FailureCode.DECODER_DIED
+
+
+def _was_given_up_table(table: pa.Table) -> bool:
+    return any(_was_given_up(one) for one in table_to_decoded(table.slice(0, 1)))
+
+
+def _names(batch: pa.Table) -> list[str]:
+    """What a worker is blamed for: an item, or one part of it."""
+    columns = (batch.column("item_id").to_pylist(), batch.column("part").to_pylist())
+    return [
+        item_id if part is None else f"{item_id}\0{part}"
+        for item_id, part in zip(*columns, strict=True)
+    ]
+
+
+def _is_whole(batch: pa.Table) -> list[bool]:
+    """For each decoded row, whether it is all of an item, or the last part of one."""
+    columns = (batch.column("part").to_pylist(), batch.column("parts").to_pylist())
+    return [part is None or parts is not None for part, parts in zip(*columns, strict=True)]
+
+
+def _whole_items(batch: pa.Table) -> int:
+    return sum(_is_whole(batch))
+
+
+def _owed_and_made(batch: pa.Table, annotated: pa.Table) -> tuple[int, int]:
+    """Rows owed and made of the items that came in one row.
+
+    Those that came in parts have their rows with the part that completes them.
+    """
+    parts = batch.column("part").to_pylist()
+    owed = {
+        (item_id, task["name"])
+        for item_id, tasks, part in zip(
+            batch.column("item_id").to_pylist(),
+            batch.column("tasks").to_pylist(),
+            parts,
+            strict=True,
+        )
+        for task in tasks
+        if part is None and task["name"] != WINDOWS_TASK
+    }
+    whole = {item_id for item_id, _ in owed}
+    keys = ("item_id", "task")
+    made = zip(*(annotated.column(key).to_pylist() for key in keys), strict=True)
+    return len(owed), sum(item_id in whole for item_id, _ in made)
 
 
 def _rows(batch: pa.Table) -> Iterator[pa.Table]:

@@ -4,6 +4,7 @@ Three Arrow schemas, one a leg of the way::
 
     plan        -> fetch + decode ->   decoded        -> annotate ->   annotated
     one an item                        one an item                     one an (item, task)
+                                       or part of a video
 
 An item that fails on its way keeps travelling with its failure filled in, so that
 every leg has as many items out as in.
@@ -19,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.media import Cue, Frames, MediaKind
+from schemas.media import Cue, Frames, MediaKind, Part
 
 MEDIUM_TYPE = pa.struct(
     [
@@ -78,13 +79,21 @@ LISTED_FIELDS = [
 ]
 """An item as a source gives it, before tasks are planned for it."""
 
-_ITEM_FIELDS = [*LISTED_FIELDS, pa.field("tasks", pa.list_(PENDING_TASK_TYPE), nullable=False)]
+_ITEM_FIELDS = [
+    *LISTED_FIELDS,
+    # What the output holds of a video's windows, as a JSON object, if that is current.
+    pa.field("windows", pa.string()),
+    pa.field("tasks", pa.list_(PENDING_TASK_TYPE), nullable=False),
+]
 
 PLAN_SCHEMA = pa.schema(_ITEM_FIELDS)
 
 DECODED_SCHEMA = pa.schema(
     [
         *_ITEM_FIELDS,
+        # Which part of a video that was cut into windows; null for what travels in one row.
+        pa.field("part", pa.int32()),
+        pa.field("parts", pa.int32()),
         pa.field("pixels", pa.large_binary()),
         pa.field("heights", pa.list_(pa.int32())),
         pa.field("widths", pa.list_(pa.int32())),
@@ -178,6 +187,7 @@ class Item:
         context: What came with it and prompts may show, by column.
         carried: What came with it and goes to the output's rows, as a JSON object.
         subtitles: A video's subtitles, if they are in a file of their own.
+        windows: What the output holds of its windows, as a JSON object, if that is current.
     """
 
     item_id: str
@@ -188,6 +198,7 @@ class Item:
     context: Mapping[str, Any] = field(default_factory=dict)
     carried: str | None = None
     subtitles: Medium | None = None
+    windows: str | None = None
 
 
 @dataclass(frozen=True)
@@ -214,12 +225,14 @@ class DecodedItem:
         frames: Its pixels; None if it failed.
         failure: Why it failed, if it did.
         left_out: Images that are not among its frames although the item did not fail.
+        part: Which of its rows this is, if it is a video that was cut into windows.
     """
 
     item: Item
     frames: Frames | None
     failure: ItemFailure | None
     left_out: tuple[LeftOut, ...] = ()
+    part: Part | None = None
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -240,6 +253,7 @@ def item_from_row(row: dict) -> Item:
         context=json.loads(row["context"]) if row["context"] else {},
         carried=row["carried"],
         subtitles=Medium(**row["subtitles"]) if row["subtitles"] else None,
+        windows=row["windows"],
     )
 
 
@@ -257,6 +271,7 @@ def _item_columns(items: list[Item]) -> dict[str, list]:
         "subtitles": [item.subtitles and vars(item.subtitles) for item in items],
         "context": [context_to_json(item.context) for item in items],
         "carried": [item.carried for item in items],
+        "windows": [item.windows for item in items],
         "tasks": [[vars(task) for task in item.tasks] for item in items],
     }
 
@@ -307,6 +322,8 @@ def decoded_to_table(decoded: list[DecodedItem]) -> pa.Table:
     """Pack decoded items into a table of `DECODED_SCHEMA`."""
     frames = [one.frames for one in decoded]
     columns = _item_columns([one.item for one in decoded]) | {
+        "part": [one.part and one.part.number for one in decoded],
+        "parts": [one.part and one.part.count for one in decoded],
         "pixels": _pixel_array(decoded),
         "heights": [None if f is None else [h for h, _ in f.shapes] for f in frames],
         "widths": [None if f is None else [w for _, w in f.shapes] for f in frames],
@@ -338,6 +355,7 @@ def table_to_decoded(table: pa.Table) -> list[DecodedItem]:
                 frames=None if buffer is None else _frames_from_row(row, memoryview(buffer)),
                 failure=failure_from_struct(row["failure"]),
                 left_out=tuple(LeftOut(**left) for left in row["left_out"] or ()),
+                part=None if row["part"] is None else Part(row["part"], row["parts"]),
             )
         )
     return decoded

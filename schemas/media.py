@@ -50,6 +50,24 @@ class Cue:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One of the rows in which a video travels that was cut into windows.
+
+    Attributes:
+        number: From 0 on, in order.
+        count: How many parts there are, on the last one; that one is no window.
+    """
+
+    number: int
+    count: int | None = None
+
+    @property
+    def is_window(self) -> bool:
+        """Whether it holds frames that follow one another."""
+        return self.count is None
+
+
+@dataclass(frozen=True)
 class Frames:
     """The decoded pixels of one item, in one contiguous buffer.
 

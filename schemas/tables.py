@@ -72,6 +72,9 @@ FAILURES_SCHEMA = pa.schema(
     ]
 )
 
+WINDOWS_TASK = "video_windows"
+"""Name of the task, and of its table, that describes the windows of long videos."""
+
 RUNS_TABLE = "runs"
 RUNS_SCHEMA = pa.schema(
     [
@@ -97,5 +100,5 @@ RUNS_SCHEMA = pa.schema(
     ]
 )
 
-RESERVED_TABLES = frozenset({FAILURES_TABLE, RUNS_TABLE, "_tagline"})
+RESERVED_TABLES = frozenset({FAILURES_TABLE, RUNS_TABLE, WINDOWS_TASK, "_tagline"})
 """Names below an output that no task's table may have."""

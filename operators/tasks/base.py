@@ -213,7 +213,7 @@ class Task(ABC):
         Raises:
             UsageError: If the user's own instruction is no template.
         """
-        instruction = render(options.prompt or _unwrapped(self.instruction), options=options)
+        instruction = render(options.prompt or unwrapped(self.instruction), options=options)
         return f"{instruction}\nAnswer as JSON: {example(_schema_of(answer))}"
 
     def user(self, options: Any, subject: Subject) -> str:
@@ -225,7 +225,7 @@ class Task(ABC):
         """
         context = Context(subject.context, options.context_chars)
         text = render(
-            options.item_prompt or _unwrapped(self.item_prompt),
+            options.item_prompt or unwrapped(self.item_prompt),
             options=options,
             shown=Shown.of(subject.frames),
             context=context,
@@ -256,7 +256,7 @@ class Task(ABC):
 
 
 @lru_cache(maxsize=64)
-def _unwrapped(template: str) -> str:
+def unwrapped(template: str) -> str:
     """One of our own templates without the line breaks that its source is wrapped by."""
     return " ".join(template.split())
 

@@ -23,10 +23,11 @@ from operators.tasks.video_qa import VideoQa
 from operators.tasks.video_sentiment import VideoSentiment
 from operators.tasks.video_summary import VideoSummary
 from operators.tasks.video_tags import VideoTags
+from operators.tasks.video_windows import VideoWindows, WindowedTask
 from operators.tasks.vqa import Vqa
 from schemas.failure import UsageError
 from schemas.job import TaskSpec
-from schemas.tables import RESERVED_TABLES, result_schema
+from schemas.tables import RESERVED_TABLES, WINDOWS_TASK, result_schema
 
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
@@ -65,6 +66,17 @@ class BoundTask:
     options: Any
 
     @property
+    def goes_by_windows(self) -> bool:
+        """Whether it answers about a long video from descriptions of its windows."""
+        return isinstance(self.task, WindowedTask)
+
+    @property
+    def windowed_task(self) -> WindowedTask:
+        """The task, if it `goes_by_windows`."""
+        assert isinstance(self.task, WindowedTask)
+        return self.task
+
+    @property
     def table(self) -> str:
         """The output table of its rows."""
         return self.task.table_of(self.options, self.name)
@@ -80,6 +92,10 @@ class BoundTask:
     def table_schema(self) -> pa.Schema:
         """Arrow schema of the table that its rows go to."""
         return result_schema(self.task.columns(self.options))
+
+
+WINDOWS = BoundTask(WINDOWS_TASK, VideoWindows(), VideoWindows.Options())
+"""Describes windows for the tasks that go by them; in every job, asked for by none."""
 
 
 def bind_task(spec: TaskSpec) -> BoundTask:
@@ -114,6 +130,8 @@ def bind_tasks(specs: Iterable[TaskSpec]) -> list[BoundTask]:
     bound = [bind_task(spec) for spec in specs]
     of_table: dict[str, BoundTask] = {}
     for one in bound:
+        if one.name == WINDOWS_TASK:
+            raise UsageError(f"task {one.name!r}: that is the name of a task of Tagline's own")
         if one.table in RESERVED_TABLES:
             raise UsageError(f"task {one.name!r}: {one.table!r} is a table of Tagline's own")
         other = of_table.setdefault(one.table, one)

@@ -7,10 +7,25 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from operators.tasks.arrow import Row
-from operators.tasks.base import Subject, Task, TaskOptions
-from operators.tasks.forms import Answer, form, line, list_of
+from operators.tasks.base import (
+    Conversation,
+    Question,
+    Subject,
+    TaskOptions,
+    data_lines,
+    unwrapped,
+)
+from operators.tasks.forms import Answer, example, form, json_schema, line, list_of, whole
+from operators.tasks.prompts import Context, Shown, render
+from operators.tasks.sections import DescribedPart, listed, moments_of, sections, system_of
 from operators.tasks.spans import Span, seconds, span_form
-from schemas.media import Frames, MediaKind
+from operators.tasks.video_windows import (
+    Moment,
+    VideoWindows,
+    VideoWindowsRow,
+    WindowedTask,
+)
+from schemas.media import NO_FRAMES, MediaKind
 
 MAX_TITLE_CHARS = 80
 MAX_TEXT_CHARS = 300
@@ -46,10 +61,8 @@ class Chapter(Span):
     text: str
 
 
-class Moment(Span):
-    """Something that happens."""
-
-    title: str
+NamedSpan = tuple[int, int, str, str]
+"""First and last number, title, text."""
 
 
 class VideoSummaryRow(Row):
@@ -64,12 +77,15 @@ class VideoSummaryRow(Row):
     duration_s: float | None
 
 
-class VideoSummary(Task):
+class VideoSummary(WindowedTask):
     """Summarise a video with chapters, key moments, key points and tags.
 
     The model points at frames by number, never at seconds: the seconds of a chapter or key
     moment are the presentation times of the frames it names, so they always lie in the
     video. Style ``lecture`` is for teaching: key points of the subject, and questions.
+
+    A video that was cut into windows is summarised from their descriptions, brought down to
+    24 parts first if there are more: the model points at parts and at moments by number.
     """
 
     id = "video_summary"
@@ -85,10 +101,18 @@ You summarise teaching videos for learners.
 {% else %}
 You summarise videos for a catalogue.
 {% endif %}
+{%- if by_parts is defined %}
+You are given descriptions of the parts of one video in order, numbered from 1, and of moments
+in them, with numbers of their own. Write in {{ options.language }}: a summary of at most
+{{ options.max_chars }} characters; up to {{ options.max_chapters }} chapters in order, each
+with the numbers of its first and last part, a short title and what happens in it; up to
+{{ options.max_moments }} key moments in order, each with its number and a short title; up to
+{% else %}
 You are shown frames of one video in order, numbered from 1. Write in {{ options.language }}:
 a summary of at most {{ options.max_chars }} characters; up to {{ options.max_chapters }}
 chapters in order, each with the numbers of its first and last frame, a short title and what
 happens in it; up to {{ options.max_moments }} key moments in order, likewise; up to
+{%- endif %}
 {{ options.max_points }} key points{% if options.style == "lecture" %} of what is taught, and up
 to {{ options.max_questions }} questions that a learner should be able to answer{% endif %};
 and up to {{ options.max_tags }} tags. Say only what is visible.
@@ -97,6 +121,11 @@ and up to {{ options.max_tags }} tags. Say only what is visible.
 These are {{ shown.count }} frames of a video{% if shown.duration_s %} of {{ "%.1f" |
 format(shown.duration_s) }} seconds{% endif %}. Frame number and second: {{ shown.times }}.
 Summarise the video.
+"""
+
+    parts_prompt = """
+These are the {{ shown.count }} parts of a video{% if shown.duration_s %} of {{ "%.1f" |
+format(shown.duration_s) }} seconds{% endif %}. Summarise the video.
 """
 
     sample: ClassVar[dict[str, Any]] = {
@@ -112,54 +141,149 @@ Summarise the video.
     def answer(self, options: VideoSummaryOptions, count: int) -> type[Answer]:
         """See `Task.answer`."""
         title = line(MAX_TITLE_CHARS)
-        chapter = span_form("Chapter", count, title=title, text=line(MAX_TEXT_CHARS))
-        moment = span_form("Moment", count, title=title)
-        fields: dict[str, Any] = {
-            "summary": line(options.max_chars),
-            "chapters": list_of(chapter, options.max_chapters, least=1),
-            "key_moments": list_of(moment, options.max_moments, least=1),
-            "key_points": list_of(line(MAX_POINT_CHARS), options.max_points),
-        }
-        if options.style == "lecture":
-            fields["questions"] = list_of(line(MAX_POINT_CHARS), options.max_questions, least=1)
-        fields["tags"] = list_of(line(MAX_TAG_CHARS), options.max_tags)
-        return form("VideoSummaryAnswer", **fields)
+        return _summary_form(
+            options,
+            chapter=span_form("Chapter", count, title=title, text=line(MAX_TEXT_CHARS)),
+            moment=span_form("Moment", count, title=title),
+        )
 
     def row(
         self, options: VideoSummaryOptions, answer: Any, subject: Subject
     ) -> VideoSummaryRow:
         """See `Task.row`."""
         frames = subject.frames
-        moments = [Moment(title=m.title, **seconds(m, frames)) for m in answer.key_moments]
-        return VideoSummaryRow(
-            summary=answer.summary,
-            chapters=_in_order(answer.chapters, frames),
-            key_moments=sorted(moments, key=lambda m: (m.start_s, m.end_s)),
-            key_points=answer.key_points,
-            questions=answer.questions if options.style == "lecture" else [],
-            tags=list(dict.fromkeys(tag.lower() for tag in answer.tags)),
+        return _row(
+            options,
+            answer,
+            chapters=[(c.first_frame, c.last_frame, c.title, c.text) for c in answer.chapters],
+            cells=[[pts] for pts in frames.pts_s],
+            moments=[Moment(title=m.title, **seconds(m, frames)) for m in answer.key_moments],
             duration_s=frames.duration_s,
         )
 
+    def from_windows(
+        self, options: VideoSummaryOptions, video: VideoWindowsRow, subject: Subject
+    ) -> Conversation:
+        """See `WindowedTask.from_windows`."""
+        parts = yield from sections(video.windows)
+        moments = moments_of(parts)
+        answer = _parts_form(options, len(parts), len(moments))
+        question = Question(
+            self._parts_system(options, answer),
+            self._parts_user(options, parts, video, subject),
+            NO_FRAMES,
+            answer,
+        )
+        [reply] = yield [question]
+        said = reply.value
+        titles = {moment.number: moment.title for moment in said.key_moments}
+        return _row(
+            options,
+            said,
+            chapters=[(c.first_part, c.last_part, c.title, c.text) for c in said.chapters],
+            cells=[list(part.frame_pts) for part in parts],
+            moments=[
+                moments[number - 1].model_copy(update={"title": title})
+                for number, title in titles.items()
+            ],
+            duration_s=video.duration_s,
+        )
 
-def _in_order(chapters: list[Any], frames: Frames) -> list[Chapter]:
+    def _parts_system(self, options: VideoSummaryOptions, answer: type[Answer]) -> str:
+        own = options.prompt and f"{options.prompt} You are given descriptions of its parts."
+        instruction = render(own or unwrapped(self.instruction), options=options, by_parts=True)
+        return f"{instruction}\nAnswer as JSON: {example(json_schema(answer))}"
+
+    def _parts_user(
+        self,
+        options: VideoSummaryOptions,
+        parts: list[DescribedPart],
+        video: VideoWindowsRow,
+        subject: Subject,
+    ) -> str:
+        context = Context(subject.context, options.context_chars)
+        text = render(
+            options.item_prompt or unwrapped(self.parts_prompt),
+            options=options,
+            shown=Shown(len(parts), video.duration_s, ""),
+            context=context,
+        )
+        return "\n".join([*data_lines(context, options.context), listed(parts), text])
+
+    def prompts(self, options: VideoSummaryOptions) -> list[str]:
+        """See `Task.prompts`."""
+        windows = VideoWindows()
+        return [
+            *super().prompts(options),
+            *windows.prompts(windows.Options()),
+            system_of(),
+            self._parts_system(options, _parts_form(options, 1, 1)),
+            options.item_prompt or self.parts_prompt,
+        ]
+
+
+def _summary_form(
+    options: VideoSummaryOptions, *, chapter: type[Answer], moment: type[Answer]
+) -> type[Answer]:
+    fields: dict[str, Any] = {
+        "summary": line(options.max_chars),
+        "chapters": list_of(chapter, options.max_chapters, least=1),
+        "key_moments": list_of(moment, options.max_moments, least=1),
+        "key_points": list_of(line(MAX_POINT_CHARS), options.max_points),
+    }
+    if options.style == "lecture":
+        fields["questions"] = list_of(line(MAX_POINT_CHARS), options.max_questions, least=1)
+    fields["tags"] = list_of(line(MAX_TAG_CHARS), options.max_tags)
+    return form("VideoSummaryAnswer", **fields)
+
+
+def _parts_form(options: VideoSummaryOptions, parts: int, moments: int) -> type[Answer]:
+    title, part = line(MAX_TITLE_CHARS), whole(1, parts)
+    return _summary_form(
+        options,
+        chapter=form(
+            "Chapter", first_part=part, last_part=part, title=title, text=line(MAX_TEXT_CHARS)
+        ),
+        moment=form("Moment", number=whole(1, moments), title=title),
+    )
+
+
+def _row(
+    options: VideoSummaryOptions,
+    said: Any,
+    *,
+    chapters: list[NamedSpan],
+    cells: list[list[float]],
+    moments: list[Moment],
+    duration_s: float | None,
+) -> VideoSummaryRow:
+    return VideoSummaryRow(
+        summary=said.summary,
+        chapters=_in_order(chapters, cells),
+        key_moments=sorted(moments, key=lambda m: (m.start_s, m.end_s)),
+        key_points=said.key_points,
+        questions=said.questions if options.style == "lecture" else [],
+        tags=list(dict.fromkeys(tag.lower() for tag in said.tags)),
+        duration_s=duration_s,
+    )
+
+
+def _in_order(chapters: list[NamedSpan], cells: list[list[float]]) -> list[Chapter]:
     """Chapters by their begin; where two overlap, the later one begins after the earlier.
 
     One that has no frame left is covered by the one before, and is left out.
+
+    Args:
+        chapters: As the model named them, by the numbers of cells from 1.
+        cells: For each number its frames, ascending, seconds.
     """
     placed: list[Chapter] = []
-    for chapter in sorted(chapters, key=lambda c: sorted((c.first_frame, c.last_frame))):
-        span = seconds(chapter, frames)
+    for one, other, title, text in sorted(chapters, key=lambda c: sorted(c[:2])):
+        first, last = sorted((one, other))
         taken = placed[-1].end_s if placed else float("-inf")
-        free = [pts for pts in span["frame_pts"] if pts > taken]
+        free = [pts for cell in cells[first - 1 : last] for pts in cell if pts > taken]
         if free:
             placed.append(
-                Chapter(
-                    start_s=free[0],
-                    end_s=free[-1],
-                    frame_pts=free,
-                    title=chapter.title,
-                    text=chapter.text,
-                )
+                Chapter(start_s=free[0], end_s=free[-1], frame_pts=free, title=title, text=text)
             )
     return placed

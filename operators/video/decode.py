@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, BinaryIO
 
@@ -15,13 +15,14 @@ import av.error
 
 from operators.signatures import HEAD_BYTES, FileType, expect
 from operators.video.isolation import refuse_to_open
-from operators.video.sampled import sampled_frames
+from operators.video.sampled import Sampler
+from operators.video.sink import Thinned, Window
 from operators.video.structure import is_cut_off
 from operators.video.subtitles import embedded_cues
 from operators.video.timeline import KeyframeIndex
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.job import VideoSampling
-from schemas.media import Frames, MediaKind
+from schemas.media import Cue, Frames, MediaKind, Part
 
 DEMUXERS = {
     "mp4": "mov",
@@ -232,11 +233,34 @@ def _mapping_errors(file_type: FileType) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def _opened(
+    source: bytes | BinaryIO,
+    sampling: VideoSampling,
+    cues: tuple[Cue, ...],
+    check_time: Callable[[], None],
+) -> Iterator[tuple[VideoReader, str, tuple[Cue, ...]]]:
+    """An opened video, the name of its container, and the subtitles given, or its own."""
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    file_type = _recognise(file)
+    with _mapping_errors(file_type):
+        reader = VideoReader(file, file_type, check_time)
+        with contextlib.closing(reader):
+            if sampling.subtitles and not cues and reader.container.streams.subtitles:
+                # One reads the file at a time; the video is opened anew after that.
+                start_s = float(reader.start * reader.tick_s)
+                reader.close()
+                cues = embedded_cues(file, DEMUXERS[file_type.name], start_s, check_time)
+                reader.rewind()
+            yield reader, file_type.name, cues
+
+
 def decode_video(
     source: bytes | BinaryIO,
     *,
     sampling: VideoSampling,
     max_frame_pixels: int,
+    cues: tuple[Cue, ...] = (),
     check_time: Callable[[], None] = lambda: None,
 ) -> Frames:
     """Decode the frames of a video that a sampling policy wants, and its text subtitles.
@@ -247,23 +271,85 @@ def decode_video(
     Args:
         source: The file's bytes, or the file itself, open and seekable. Never a path or
             an address.
-        sampling: Which frames.
+        sampling: Which frames; at most ``max_frames``, it is not cut into windows.
         max_frame_pixels: Most pixels of each frame.
+        cues: Its subtitles, if they are known; its own streams are not read then.
         check_time: Called before each packet; ends the decode by raising `ItemFailure`.
 
     Raises:
         ItemFailure: EMPTY_FILE, NOT_MEDIA, FORMAT_NOT_ALLOWED, NO_VIDEO_STREAM, NO_FRAMES,
             TOO_LARGE, TRUNCATED or CORRUPT, at the stage decode.
     """
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
-    file_type = _recognise(file)
-    with _mapping_errors(file_type):
-        reader = VideoReader(file, file_type, check_time)
-        with contextlib.closing(reader):
-            frames = sampled_frames(reader, file_type.name, sampling, max_frame_pixels)
-            start_s = float(reader.start * reader.tick_s)
-            has_subtitles = bool(reader.container.streams.subtitles)
-        if not (sampling.subtitles and has_subtitles):
-            return frames
-        demuxer = DEMUXERS[file_type.name]
-        return replace(frames, cues=embedded_cues(file, demuxer, start_s, check_time))
+    with _opened(source, sampling, cues, check_time) as (reader, container, said):
+        sampler = Sampler(reader, sampling, max_frame_pixels)
+        [window] = sampler.decode()
+        return _frames(sampler, window, container, said)
+
+
+def decode_long_video(
+    source: bytes | BinaryIO,
+    *,
+    sampling: VideoSampling,
+    max_frame_pixels: int,
+    overview: bool,
+    cues: tuple[Cue, ...] = (),
+    check_time: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[Frames, Part | None]]:
+    """Like `decode_video`, but cut a video into windows if the policy wants more frames.
+
+    Args:
+        source: As for `decode_video`.
+        sampling: Which frames; each window has at most ``max_frames``.
+        max_frame_pixels: Most pixels of each frame.
+        overview: Whether frames from all over a video that was cut are wanted, too.
+        cues: As for `decode_video`.
+        check_time: As for `decode_video`.
+
+    Yields:
+        The frames of the whole video, without a part, where one window holds them all.
+        Else each window, with the subtitles that are shown during it, as soon as it is
+        there; and last the overview: evenly thinned to ``max_frames``, with all subtitles,
+        or without a frame if it is not wanted.
+
+    Raises:
+        ItemFailure: As for `decode_video`; perhaps after some windows.
+    """
+    with _opened(source, sampling, cues, check_time) as (reader, container, said):
+        sampler = Sampler(reader, sampling, max_frame_pixels, sampling.max_windows)
+        thinned = Thinned(sampling.max_frames if overview else 0)
+        number = 0
+        for window in sampler.decode():
+            if number == 0 and window.until is None:
+                yield _frames(sampler, window, container, said), None
+                return
+            if window.pts:
+                thinned.add(window, sampler.start, sampler.duration)
+                meanwhile = _during(said, sampler, window, number)
+                yield _frames(sampler, window, container, meanwhile), Part(number)
+                number += 1
+        whole = thinned.window()
+        yield _frames(sampler, whole, container, said), Part(number, number + 1)
+
+
+def _frames(sampler: Sampler, window: Window, container: str, cues: tuple[Cue, ...]) -> Frames:
+    width, height = sampler.source_size
+    return Frames(
+        kind=MediaKind.VIDEO,
+        pixels=window.pixels,
+        shapes=window.shapes,
+        pts_s=tuple(sampler.seconds(pts) for pts in window.pts),
+        source_width=width,
+        source_height=height,
+        duration_s=sampler.duration_s,
+        source_format=container,
+        cues=cues,
+    )
+
+
+def _during(
+    cues: tuple[Cue, ...], sampler: Sampler, window: Window, number: int
+) -> tuple[Cue, ...]:
+    """What is said from a window's first frame, or the very start, to the next window's."""
+    start_s = sampler.seconds(window.pts[0]) if number else -math.inf
+    end_s = math.inf if window.until is None else sampler.seconds(window.until)
+    return tuple(cue for cue in cues if cue.start_s < end_s and cue.end_s > start_s)

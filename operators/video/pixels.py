@@ -11,6 +11,8 @@ import numpy as np
 
 from operators.geometry import fit_within
 
+Shapes = tuple[tuple[int, int], ...]
+
 Matrix = tuple[int, int, int, int]
 """The upper left 2 x 2 of a display matrix, signs only: x' = a x + c y, y' = b x + d y."""
 
@@ -76,8 +78,11 @@ class FrameBuffer:
         self._shapes: list[tuple[int, int]] = []
         self.source_size: tuple[int, int] | None = None
 
-    def append(self, frame: Any, aspect: Fraction | None, matrix: Matrix) -> None:
-        """Shrink, convert and turn a decoder's frame (``av.VideoFrame``) and keep it."""
+    def append(self, frame: Any, aspect: Fraction | None, matrix: Matrix) -> np.ndarray:
+        """Shrink, convert and turn a decoder's frame (``av.VideoFrame``) and keep it.
+
+        Answers its pixels, (h, w, 3), not in the buffer.
+        """
         turned = matrix[0] == 0
         shown = shown_size(frame.width, frame.height, aspect, turned)
         self.source_size = self.source_size or shown
@@ -97,6 +102,7 @@ class FrameBuffer:
         into.reshape(pixels.shape)[...] = pixels
         self._used += pixels.size
         self._shapes.append((height, width))
+        return pixels
 
     def _reserve(self, size: int) -> None:
         if self._used + size > len(self._buffer):
@@ -104,17 +110,27 @@ class FrameBuffer:
             missing = self._used + size * frames_left - len(self._buffer)
             self._buffer.extend(bytes(missing))
 
-    def finish(self, order: Sequence[int]) -> tuple[bytearray, tuple[tuple[int, int], ...]]:
-        """The pixels of all frames without a gap, and their (height, width).
+    def take(self, numbers: Sequence[int]) -> tuple[bytearray, Shapes]:
+        """Give some frames away and keep the others, which are numbered from 0 again.
 
         Args:
-            order: The numbers of the frames in the order wanted.
+            numbers: Of the frames, in the order wanted.
+
+        Returns:
+            Their pixels without a gap, and their (height, width).
         """
-        del self._buffer[self._used :]
-        if list(order) == list(range(len(self._shapes))):
-            return self._buffer, tuple(self._shapes)
-        sizes = [height * width * 3 for height, width in self._shapes]
+        shapes = self._shapes
+        if list(numbers) == list(range(len(shapes))):
+            pixels, self._buffer = self._buffer, bytearray()
+            del pixels[self._used :]
+            self._used, self._shapes = 0, []
+            return pixels, tuple(shapes)
+        sizes = [height * width * 3 for height, width in shapes]
         starts = [0, *itertools.accumulate(sizes)]
-        view = memoryview(self._buffer)
-        sorted_pixels = bytearray().join(view[starts[n] : starts[n + 1]] for n in order)
-        return sorted_pixels, tuple(self._shapes[number] for number in order)
+        left = sorted(set(range(len(shapes))) - set(numbers))
+        with memoryview(self._buffer) as view:
+            taken = bytearray().join(view[starts[n] : starts[n + 1]] for n in numbers)
+            kept = bytearray().join(view[starts[n] : starts[n + 1]] for n in left)
+        self._buffer, self._used = kept, len(kept)
+        self._shapes = [shapes[number] for number in left]
+        return taken, tuple(shapes[number] for number in numbers)

@@ -1,12 +1,11 @@
-"""What decoding needs of an opened video, and where the wanted frames go."""
+"""What decoding needs of an opened video."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Protocol
 
-from operators.video.pixels import FrameBuffer, orientation_of
 from operators.video.timeline import KeyframeIndex
 
 
@@ -53,42 +52,3 @@ class PacketReader(Protocol):
 
     def drain(self) -> list[Any]:
         """The frames that the decoder still holds; it is empty afterwards."""
-
-
-class FrameSink:
-    """Keeps the frames that are wanted and forgets the others.
-
-    Args:
-        buffer: Takes the pixels.
-        aspect: Width over height of one stored pixel.
-
-    Attributes:
-        buffer: The pixels kept.
-        missing: The pts wanted but not decoded so far.
-        pts: The pts of the frames kept, in the order of the buffer.
-    """
-
-    def __init__(self, buffer: FrameBuffer, aspect: Fraction | None) -> None:
-        self.buffer = buffer
-        self._aspect = aspect
-        self.missing: set[int] = set()
-        self.pts: list[int] = []
-
-    def want(self, pts: int) -> None:
-        """Keep the frame of this pts when it comes, unless it is kept already."""
-        if pts not in self.pts:
-            self.missing.add(pts)
-
-    def offer(self, frames: Iterable[Any]) -> None:
-        """Take what is wanted of the frames that a decoder gave (``av.VideoFrame``)."""
-        for frame in frames:
-            if frame.pts in self.missing and not frame.is_corrupt:
-                self.keep(frame.pts, frame)
-
-    def keep(self, pts: int, frame: Any) -> None:
-        """Take one frame under this pts."""
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-        orientation = orientation_of(None if matrix is None else bytes(matrix))
-        self.buffer.append(frame, self._aspect, orientation)
-        self.missing.discard(pts)
-        self.pts.append(pts)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
+from collections.abc import Generator, Iterator
 
 from operators.video import scanning, seeking
-from operators.video.pixels import FrameBuffer
-from operators.video.reader import FrameSink, PacketReader
+from operators.video.reader import PacketReader
 from operators.video.sampling import spread, target_times
+from operators.video.sink import FrameSink, Window
 from operators.video.timeline import KeyframeIndex
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.job import VideoSampling
-from schemas.media import Frames, MediaKind
 
 ROUNDING_S = 0.0005
 """Containers that count milliseconds put a frame this much before or after its time."""
@@ -22,103 +21,142 @@ def _fail(code: FailureCode, message: str) -> ItemFailure:
     return ItemFailure(Stage.DECODE, code, message)
 
 
-def sampled_frames(
-    reader: PacketReader, container: str, sampling: VideoSampling, max_frame_pixels: int
-) -> Frames:
-    """Decode the frames that a sampling policy wants from an opened video.
+class Sampler:
+    """Decodes the frames that a sampling policy wants from an opened video.
 
     Args:
         reader: The video.
-        container: Name of its container, for the record.
         sampling: Which frames.
         max_frame_pixels: Most pixels of each frame.
+        windows: How many windows of ``sampling.max_frames`` there may be, nearly.
 
-    Raises:
-        ItemFailure: NO_FRAMES or CORRUPT; and what the reader raises.
+    Attributes:
+        start: Where the stream begins, ticks.
+        duration: Its length, ticks.
     """
-    sink = FrameSink(FrameBuffer(sampling.max_frames, max_frame_pixels), reader.aspect)
-    keys = reader.keyframes()
-    span = None if keys is None else _decode_indexed(reader, keys, sampling, sink)
-    if span is None:
-        # The times found by a scan may differ from the header's: begin with nothing kept.
-        sink = FrameSink(FrameBuffer(sampling.max_frames, max_frame_pixels), reader.aspect)
-        reader.rewind()
-        span = _decode_scanned(reader, sampling, sink)
-    start, duration = span
-    tick_s = reader.tick_s
-    _check_complete(sink, [float((pts - start) * tick_s) for pts in sorted(sink.missing)])
-    width, height = sink.buffer.source_size or (0, 0)
-    order = sorted(range(len(sink.pts)), key=sink.pts.__getitem__)
-    pixels, shapes = sink.buffer.finish(order)
-    return Frames(
-        kind=MediaKind.VIDEO,
-        pixels=pixels,
-        shapes=shapes,
-        pts_s=tuple(float((sink.pts[number] - start) * tick_s) for number in order),
-        source_width=width,
-        source_height=height,
-        duration_s=float(duration * tick_s),
-        source_format=container,
-    )
 
+    def __init__(
+        self,
+        reader: PacketReader,
+        sampling: VideoSampling,
+        max_frame_pixels: int,
+        windows: int = 1,
+    ) -> None:
+        self._reader = reader
+        self._sampling = sampling
+        self._max_pixels = max_frame_pixels
+        self._windows = windows
+        self._sink = self._new_sink(0)
+        self.start = reader.start
+        self.duration = reader.duration_ticks
 
-def _tick_at(time_s: float, tick_s: Fraction) -> int:
-    """The tick under way at a time, which may be late by the containers' rounding."""
-    return math.floor((time_s + ROUNDING_S) / float(tick_s))
+    def _new_sink(self, expected: int) -> FrameSink:
+        most = self._sampling.max_frames
+        return FrameSink(most, expected, self._max_pixels, self._reader.aspect)
 
+    @property
+    def source_size(self) -> tuple[int, int]:
+        """(width, height) of the video as shown; known once a frame was decoded."""
+        return self._sink.source_size
 
-def _check_complete(sink: FrameSink, missing_s: list[float]) -> None:
-    if not sink.pts:
-        raise _fail(FailureCode.NO_FRAMES, "not one frame of the video could be decoded")
-    if missing_s:
-        places = ", ".join(f"{time:.3f} s" for time in missing_s[:5])
-        raise _fail(
-            FailureCode.CORRUPT,
-            f"{len(missing_s)} of {len(missing_s) + len(sink.pts)} sampled frames cannot be "
-            f"decoded, those at {places}",
-        )
+    @property
+    def duration_s(self) -> float:
+        """The stream's length in seconds."""
+        return float(self.duration * self._reader.tick_s)
 
+    def seconds(self, pts: int) -> float:
+        """When a frame is shown, from the start of the stream."""
+        return float((pts - self.start) * self._reader.tick_s)
 
-def _decode_indexed(
-    reader: PacketReader, keys: KeyframeIndex, sampling: VideoSampling, sink: FrameSink
-) -> tuple[int, int] | None:
-    """Decode by the index; answers the start and the duration in ticks, None if it misleads."""
-    start, duration = reader.start, reader.duration_ticks
-    if sampling.policy == "keyframes":
-        numbers = spread(range(len(keys.ticks)), sampling.max_frames)
-        if not seeking.decode_keyframes(reader, keys, numbers, sink):
-            return None
-    else:
-        tick_s = reader.tick_s
+    def decode(self) -> Iterator[Window]:
+        """All wanted frames in order: one window, or as many as a long video is cut into.
+
+        A window is given as soon as it is complete, so that one is held at a time.
+
+        Raises:
+            ItemFailure: NO_FRAMES or CORRUPT; and what the reader raises.
+        """
+        keys = self._reader.keyframes()
+        if keys is None or not (yield from self._indexed(keys)):
+            self._reader.rewind()
+            yield from self._scanned()
+        self._check_complete()
+        yield self._sink.rest()
+
+    def _indexed(self, keys: KeyframeIndex) -> Generator[Window, None, bool]:
+        """Decode by the index; answers False if it misleads."""
+        if self._sampling.policy == "keyframes":
+            most = self._sampling.max_frames * self._windows
+            numbers = spread(range(len(keys.ticks)), most)
+            self._sink = self._new_sink(len(numbers))
+            decoding = seeking.decode_keyframes(self._reader, keys, numbers, self._sink)
+        else:
+            targets = self._targets(self._reader.frame_count, ())
+            self._sink = self._new_sink(len(targets))
+            decoding = seeking.decode_targets(self._reader, keys, targets, self._sink)
+        return (yield from self._cut(decoding))
+
+    def _scanned(self) -> Iterator[Window]:
+        """Decode without an index, from behind the windows that were given out already."""
+        found = scanning.scan(self._reader)
+        pts, given_to = found.timeline.pts, self._sink.given_to
+        if not pts:
+            raise _fail(FailureCode.NO_FRAMES, "the video stream holds no frames")
+        if given_to is None:
+            # The times found by a scan may differ from the header's: begin with nothing kept.
+            typical_gap = (pts[-1] - pts[0]) // max(1, len(pts) - 1) if len(pts) > 1 else 1
+            self.start, self.duration = pts[0], pts[-1] - pts[0] + typical_gap
+        keys = [self.seconds(key) for key in found.timeline.key_pts]
+        targets = self._targets(len(pts), keys)
+        if given_to is not None:
+            targets = [target for target in targets if target > given_to]
+        self._sink = self._new_sink(len(targets))
+        self._sink.given_to = given_to
+        if targets:
+            decoding = scanning.decode_targets(self._reader, found, targets, self._sink)
+            yield from self._cut(decoding)
+
+    def _targets(
+        self, frame_count: int | None, keyframe_times: list[float] | tuple
+    ) -> list[int]:
+        """The ticks of the moments whose frames are wanted."""
+        tick_s = float(self._reader.tick_s)
         times = target_times(
-            sampling,
-            duration_s=float(duration * tick_s),
-            frame_count=reader.frame_count,
-            keyframe_times=(),
+            self._sampling,
+            duration_s=self.duration * tick_s,
+            frame_count=frame_count,
+            keyframe_times=keyframe_times,
+            windows=self._windows,
         )
-        targets = [start + _tick_at(time, tick_s) for time in times]
-        if not seeking.decode_targets(reader, keys, targets, sink):
-            return None
-    return start, duration
+        # The tick under way at a time, which may be late by the containers' rounding.
+        return [self.start + math.floor((time + ROUNDING_S) / tick_s) for time in times]
 
+    def _cut(
+        self, decoding: Generator[None, None, bool] | Iterator[None]
+    ) -> Generator[Window, None, bool]:
+        """Take the windows out of the sink while decoding goes on; answers what that does."""
+        result = True
+        while True:
+            try:
+                next(decoding)
+            except StopIteration as end:
+                result = end.value is not False
+                break
+            while self._sink.has_window:
+                yield self._sink.window()
+        while self._sink.has_window:
+            yield self._sink.window()
+        return result
 
-def _decode_scanned(
-    reader: PacketReader, sampling: VideoSampling, sink: FrameSink
-) -> tuple[int, int]:
-    """Decode without an index; answers the start and the duration in ticks."""
-    found = scanning.scan(reader)
-    pts, tick_s = found.timeline.pts, reader.tick_s
-    if not pts:
-        raise _fail(FailureCode.NO_FRAMES, "the video stream holds no frames")
-    start = pts[0]
-    typical_gap = (pts[-1] - start) // max(1, len(pts) - 1) if len(pts) > 1 else 1
-    duration = pts[-1] - start + typical_gap
-    times = target_times(
-        sampling,
-        duration_s=float(duration * tick_s),
-        frame_count=len(pts),
-        keyframe_times=[float((key - start) * tick_s) for key in found.timeline.key_pts],
-    )
-    targets = [start + _tick_at(time, tick_s) for time in times]
-    scanning.decode_targets(reader, found, targets, sink)
-    return start, duration
+    def _check_complete(self) -> None:
+        sink = self._sink
+        if not sink.kept and sink.given_to is None:
+            raise _fail(FailureCode.NO_FRAMES, "not one frame of the video could be decoded")
+        if sink.missing:
+            missing = sorted(self.seconds(pts) for pts in sink.missing)
+            places = ", ".join(f"{time:.3f} s" for time in missing[:5])
+            raise _fail(
+                FailureCode.CORRUPT,
+                f"{len(missing)} of {len(missing) + sink.kept} sampled frames cannot be "
+                f"decoded, those at {places}",
+            )

@@ -37,6 +37,7 @@ def target_times(
     duration_s: float,
     frame_count: int | None,
     keyframe_times: Sequence[float],
+    windows: int = 1,
 ) -> list[float]:
     """The moments whose frames the policy wants.
 
@@ -48,14 +49,15 @@ def target_times(
         frame_count: Its frames, if known; no more moments than frames are chosen.
         keyframe_times: Presentation times of its keyframes, ascending, seconds; looked at
             by the policy keyframes only.
+        windows: How many times ``sampling.max_frames`` there may be; the policy uniform
+            never wants more than once.
 
     Returns:
-        Ascending times in seconds from the start of the video, at most
-        ``sampling.max_frames``.
+        Ascending times in seconds from the start of the video.
     """
     if sampling.policy == "keyframes":
-        return spread(keyframe_times, sampling.max_frames)
+        return spread(keyframe_times, sampling.max_frames * windows)
     if sampling.policy == "fps":
-        return fps_times(duration_s, sampling.fps, sampling.max_frames)
+        return fps_times(duration_s, sampling.fps, sampling.max_frames * windows)
     known = sampling.max_frames if frame_count is None else max(1, frame_count)
     return uniform_times(duration_s, min(sampling.max_frames, known))

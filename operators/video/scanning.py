@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from operators.video.reader import FrameSink, PacketReader
+from operators.video.reader import PacketReader
+from operators.video.sink import FrameSink
 from operators.video.timeline import PacketTime, Timeline, shown_at
 
 
@@ -35,49 +37,56 @@ def scan(reader: PacketReader) -> Scan:
 
 def decode_targets(
     reader: PacketReader, found: Scan, targets: Sequence[int], sink: FrameSink
-) -> None:
-    """Decode the frames on screen at `targets` (ticks) from a stream scanned before."""
+) -> Iterator[None]:
+    """Decode the frames on screen at `targets` (ticks) from a stream scanned before.
+
+    Pauses whenever the sink has a window to be taken.
+    """
     wanted = {shown_at(found.timeline.pts, target) for target in targets}
     for pts in wanted:
         sink.want(pts)
     reader.rewind()
     if found.is_ordinal:
-        _decode_in_order(reader, found.timeline.pts, wanted, sink)
+        yield from _decode_in_order(reader, found.timeline.pts, sink)
     else:
-        _decode_ranges(reader, found.timeline, wanted, sink)
+        yield from _decode_ranges(reader, found.timeline, wanted, sink)
 
 
 def _decode_ranges(
     reader: PacketReader, timeline: Timeline, wanted: set[int], sink: FrameSink
-) -> None:
+) -> Iterator[None]:
     ranges = iter(timeline.packets_to_feed(wanted))
     first, last = next(ranges)
     for number, packet in enumerate(reader.packets()):
         if number < first:
             continue
-        sink.offer(reader.feed(packet, packet.pts in wanted))
+        frames = reader.feed(packet, packet.pts in wanted)
         if number == last:
-            sink.offer(reader.drain())
+            frames += reader.drain()
             first, last = next(ranges, (-1, -1))
-            if last < 0:
-                return
+        for frame in frames:
+            sink.offer([frame])
+            if sink.has_window:
+                yield
+        if last < 0:
+            return
 
 
 def _decode_in_order(
-    reader: PacketReader, times: Sequence[int], wanted: set[int], sink: FrameSink
-) -> None:
+    reader: PacketReader, times: Sequence[int], sink: FrameSink
+) -> Iterator[None]:
     """Decode everything; the n-th frame that comes out has the n-th time."""
-    position = 0
-
-    def take(frames: list) -> None:
-        nonlocal position
-        for frame in frames:
-            if position < len(times) and times[position] in wanted:
-                sink.keep(times[position], frame)
-            position += 1
-
-    for packet in reader.packets():
-        take(reader.feed(packet, True))
+    for time, frame in zip(times, _all_frames(reader), strict=False):
+        if time not in sink.missing:
+            continue
+        sink.keep(time, frame)
+        if sink.has_window:
+            yield
         if not sink.missing:
             return
-    take(reader.drain())
+
+
+def _all_frames(reader: PacketReader) -> Iterator[Any]:
+    for packet in reader.packets():
+        yield from reader.feed(packet, True)
+    yield from reader.drain()

@@ -1,14 +1,20 @@
-"""Decoding by the container's index: only the groups of pictures that are needed."""
+"""Decoding by the container's index: only the groups of pictures that are needed.
+
+The functions here are generators: they pause whenever the sink has a window to be taken.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from operators.video.reader import FrameSink, PacketReader
+from operators.video.reader import PacketReader
+from operators.video.sink import FrameSink
 from operators.video.timeline import KeyframeIndex, Picker, group_by_gop
+
+Decoding = Generator[None, None, bool]
 
 MOST_GOPS_BACK = 4
 """A frame that cannot be decoded from this many keyframes earlier is damaged."""
@@ -16,7 +22,7 @@ MOST_GOPS_BACK = 4
 
 def decode_targets(
     reader: PacketReader, keys: KeyframeIndex, targets: Sequence[int], sink: FrameSink
-) -> bool:
+) -> Decoding:
     """Decode the frames on screen at `targets` (ticks), one group of pictures at a time.
 
     If the group's first packet turns out to be shown after a target (an open group of
@@ -25,8 +31,10 @@ def decode_targets(
 
     Answers whether the index led to every frame.
     """
-    groups = group_by_gop(keys.pts, targets)
-    return all(_decode_by_trying(reader, keys, n, group, sink) for n, group in groups.items())
+    for number, group in group_by_gop(keys.pts, targets).items():
+        if not (yield from _decode_by_trying(reader, keys, number, group, sink)):
+            return False
+    return True
 
 
 def _decode_by_trying(
@@ -35,11 +43,12 @@ def _decode_by_trying(
     number: int,
     targets: Sequence[int],
     sink: FrameSink,
-) -> bool:
-    if _decode_group(reader, targets[0], targets, sink):
+) -> Decoding:
+    if (yield from _decode_group(reader, targets[0], targets, sink)):
         return True
     for earlier in range(number, max(-1, number - MOST_GOPS_BACK - 1), -1):
-        if _decode_group(reader, keys.pts[earlier], targets, sink, is_first=earlier == 0):
+        start, is_first = keys.pts[earlier], earlier == 0
+        if (yield from _decode_group(reader, start, targets, sink, is_first=is_first)):
             return True
     return False
 
@@ -50,7 +59,7 @@ def _decode_group(
     targets: Sequence[int],
     sink: FrameSink,
     is_first: bool = False,
-) -> bool:
+) -> Decoding:
     """Decode from the keyframe at `start` on; answers whether that gave all frames.
 
     With `is_first`, nothing comes before it, and it is what is on screen at targets
@@ -72,18 +81,18 @@ def _decode_group(
         if packet.pts is not None and not packet.is_discard:
             picker.see(packet.pts, packet.dts)
         waiting.append(packet)
-        _feed_decided(reader, picker, waiting, sink)
+        yield from _feed_decided(reader, picker, waiting, sink)
         if picker.ended and not waiting:
             break
     picker.ended = True
-    _feed_decided(reader, picker, waiting, sink)
-    sink.offer(reader.drain())
+    yield from _feed_decided(reader, picker, waiting, sink)
+    yield from _offer(sink, reader.drain())
     return not sink.missing
 
 
 def _feed_decided(
     reader: PacketReader, picker: Picker, waiting: deque, sink: FrameSink
-) -> None:
+) -> Iterator[None]:
     while waiting:
         pts = waiting[0].pts
         hidden = pts is None or waiting[0].is_discard
@@ -92,12 +101,19 @@ def _feed_decided(
             return
         if wanted:
             sink.want(pts)
-        sink.offer(reader.feed(waiting.popleft(), wanted))
+        yield from _offer(sink, reader.feed(waiting.popleft(), wanted))
+
+
+def _offer(sink: FrameSink, frames: Iterable[Any]) -> Iterator[None]:
+    for frame in frames:
+        sink.offer([frame])
+        if sink.has_window:
+            yield
 
 
 def decode_keyframes(
     reader: PacketReader, keys: KeyframeIndex, numbers: Sequence[int], sink: FrameSink
-) -> bool:
+) -> Decoding:
     """Decode keyframes alone, by their numbers in the index: one packet each.
 
     Answers whether the index led to every one of them.
@@ -107,8 +123,7 @@ def decode_keyframes(
         if packet is None:
             return False
         sink.want(packet.pts)
-        sink.offer(reader.feed(packet, True))
-        sink.offer(reader.drain())
+        yield from _offer(sink, [*reader.feed(packet, True), *reader.drain()])
     return True
 
 

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from operators.sources.registry import open_source
 from operators.tasks.registry import bind_task
-from pipeline.plan import OwedTask, make_plan
+from pipeline.owed import OwedTask
+from pipeline.plan import make_plan
 from schemas.job import InputSpec, StorageSpec, TaskSpec
 from tests.bench.machine import machine
 

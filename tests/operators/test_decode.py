@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 import operators.decode
-from operators.decode import DecodeOperator
+from operators import fetch
+from operators.decode import DecodeOperator, in_tables
 from operators.sources.listing import list_items
 from schemas.failure import FailureCode, Stage
 from schemas.item import (
@@ -19,6 +20,7 @@ from schemas.item import (
     Medium,
     PendingTask,
     items_to_plan,
+    plan_to_items,
     table_to_decoded,
 )
 from schemas.job import InputSpec, MediaSpec, StorageSpec, VideoSampling
@@ -90,7 +92,7 @@ def test_images_and_videos_are_decoded_in_order(tmp_path, make: Make) -> None:
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_small_tables_add_up_to_the_batch(tmp_path, make: Make, rows: int) -> None:
     write(tmp_path, {f"{number:02}.jpg": JPEG for number in range(10)})
-    tables = list(make().iter_batches(plan(tmp_path), rows))
+    tables = list(in_tables(make().decoded(plan_to_items(plan(tmp_path))), rows))
     assert [table.num_rows for table in tables[:-1]] == [rows] * (len(tables) - 1)
     assert pa.concat_tables(tables).equals(make()(plan(tmp_path)))
 
@@ -102,33 +104,33 @@ def test_an_empty_batch_gives_an_empty_table(make: Make) -> None:
 def test_what_is_read_ahead_is_bounded(tmp_path, make: Make, monkeypatch) -> None:
     write(tmp_path, {f"{number:02}.jpg": JPEG for number in range(30)})
     fetched = []
-    original = operators.decode.DecodeOperator._fetch
+    original = fetch.Fetcher._fetch
 
     def counting(self, item, abandoned):
         fetched.append(item.item_id)
         return original(self, item, abandoned)
 
-    monkeypatch.setattr(operators.decode.DecodeOperator, "_fetch", counting)
-    tables = make(fetch_threads=3).iter_batches(plan(tmp_path), 1)
-    next(tables)
+    monkeypatch.setattr(fetch.Fetcher, "_fetch", counting)
+    decoded = make(fetch_threads=3).decoded(plan_to_items(plan(tmp_path)))
+    next(decoded)
     assert len(fetched) <= 4
-    tables.close()
+    decoded.close()
 
 
 def test_an_abandoned_batch_leaves_no_file_open(tmp_path, make: Make, monkeypatch) -> None:
-    monkeypatch.setattr(operators.decode, "SPOOL_BYTES", 100)
+    monkeypatch.setattr(fetch, "SPOOL_BYTES", 100)
     write(tmp_path, {f"{number:02}.mp4": H264 for number in range(12)})
     before = len(os.listdir("/proc/self/fd"))
-    tables = make().iter_batches(plan(tmp_path), 1)
-    next(tables)
-    tables.close()
+    decoded = make().decoded(plan_to_items(plan(tmp_path)))
+    next(decoded)
+    decoded.close()
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_a_video_from_a_file_decodes_as_one_from_memory(tmp_path, make: Make, monkeypatch):
     write(tmp_path, {"a.mp4": H264})
     in_memory = make()(plan(tmp_path))
-    monkeypatch.setattr(operators.decode, "SPOOL_BYTES", 100)
+    monkeypatch.setattr(fetch, "SPOOL_BYTES", 100)
     operator = make()
     assert operator(plan(tmp_path)).equals(in_memory)
     assert operator.stats.bytes_fetched == len(H264)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.decode import DecodeOperator, chosen_places
+from operators.decode import DecodeOperator
+from operators.fetch import chosen_places
 from schemas.item import DecodedItem, Item, Medium, PendingTask, items_to_plan, table_to_decoded
 from schemas.job import MediaSpec, SeveralImages, StorageSpec
 from schemas.media import MediaKind

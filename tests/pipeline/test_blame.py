@@ -20,7 +20,8 @@ from operators.tasks.registry import bind_tasks
 from pipeline.blame import Gate
 from pipeline.board import start_board
 from pipeline.graph import annotated_tables, configure_ray_data, lay_out
-from pipeline.plan import OwedTask, make_plan
+from pipeline.owed import OwedTask
+from pipeline.plan import make_plan
 from schemas.job import InputSpec, MediaSpec, ResourceSpec, StorageSpec, TaskSpec
 from tests.pipeline.conftest import draw
 from tests.pipeline.rows import bound
@@ -31,10 +32,10 @@ STORAGE = StorageSpec()
 class DecoderThatDies(DecodeOperator):
     """Ends its process without a word at one file, as a crashing codec would."""
 
-    def iter_batches(self, batch, rows_per_output):
-        if any("poison" in item_id for item_id in batch.column("item_id").to_pylist()):
+    def decoded(self, items):
+        if any("poison" in item.item_id for item in items):
             os._exit(1)
-        yield from super().iter_batches(batch, rows_per_output)
+        yield from super().decoded(items)
 
 
 @pytest.mark.parametrize("position", [0, 3, 7])

@@ -7,7 +7,8 @@ import pytest
 
 from operators.storage import open_store
 from pipeline.commit import ResultSink, RowOrigin
-from pipeline.plan import OwedTask, Plan, make_plan, remove_plan
+from pipeline.owed import OwedTask
+from pipeline.plan import Plan, make_plan, remove_plan
 from schemas.failure import FailureCode
 from schemas.item import Item, plan_to_items
 from schemas.job import OutputSpec, StorageSpec
