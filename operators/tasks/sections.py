@@ -22,7 +22,7 @@ from operators.tasks.video_windows import (
 from schemas.media import NO_FRAMES
 
 MOST_PARTS = 24
-"""Windows of a section, and sections of a video."""
+"""Descriptions that one question shows."""
 
 MOMENTS_KEPT = 2
 """Of a section's moments, so many are handed on."""
@@ -54,6 +54,9 @@ class DescribedPart:
     frame_pts: tuple[float, ...]
 
 
+Merging = Generator[Sequence[Question], Sequence[Reply], list[DescribedPart]]
+
+
 def parts_of(windows: Sequence[DescribedWindow]) -> list[DescribedPart]:
     """Each window as a part."""
     return [
@@ -62,30 +65,36 @@ def parts_of(windows: Sequence[DescribedWindow]) -> list[DescribedPart]:
     ]
 
 
-def groups(count: int) -> list[range]:
-    """Cut `count` windows into as few windows a section as `MOST_PARTS` sections allow."""
-    sections = min(count, MOST_PARTS)
-    ends = [count * number // sections for number in range(sections + 1)]
+def groups(count: int, most: int) -> list[range]:
+    """Cut `count` parts into groups that are alike in size, none of more than `most`.
+
+    There are no fewer than `most` groups, so that each is as small as that allows.
+    """
+    number = max(min(count, most), -(-count // most))
+    ends = [count * n // number for n in range(number + 1)]
     return [range(start, end) for start, end in pairwise(ends)]
 
 
-def sections(
-    windows: Sequence[DescribedWindow],
-) -> Generator[Sequence[Question], Sequence[Reply], list[DescribedPart]]:
-    """At most `MOST_PARTS` parts of a video; asks nothing if there are no more windows.
+def sections(parts: Sequence[DescribedPart], most: int = MOST_PARTS) -> Merging:
+    """Merge parts of a video until there are at most `most`; nothing is asked if so already.
 
     Args:
-        windows: At most ``MOST_PARTS ** 2``.
+        parts: In order.
+        most: At least 2; also how many are merged into one, at most.
+
+    Raises:
+        ItemFailure: If the model cannot be asked, or answers with no sense.
     """
-    parts = parts_of(windows)
-    if len(parts) <= MOST_PARTS:
-        return parts
-    members = [[parts[number] for number in group] for group in groups(len(parts))]
-    several = [group for group in members if len(group) > 1]
-    replies = iter((yield [_question(group) for group in several]))
-    return [
-        _merged(group, next(replies).value) if len(group) > 1 else group[0] for group in members
-    ]
+    merged = list(parts)
+    while len(merged) > most:
+        members = [[merged[n] for n in group] for group in groups(len(merged), most)]
+        several = [group for group in members if len(group) > 1]
+        replies = iter((yield [_question(group) for group in several]))
+        merged = [
+            _merged(group, next(replies).value) if len(group) > 1 else group[0]
+            for group in members
+        ]
+    return merged
 
 
 def _question(group: Sequence[DescribedPart]) -> Question:

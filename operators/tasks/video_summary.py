@@ -15,22 +15,35 @@ from operators.tasks.base import (
     data_lines,
     unwrapped,
 )
+from operators.tasks.chapters import Chapter, NamedSpan, in_order
 from operators.tasks.forms import Answer, example, form, json_schema, line, list_of, whole
 from operators.tasks.prompts import Context, Shown, render
-from operators.tasks.sections import DescribedPart, listed, moments_of, sections, system_of
-from operators.tasks.spans import Span, seconds, span_form
+from operators.tasks.sections import (
+    MOST_PARTS,
+    DescribedPart,
+    listed,
+    moments_of,
+    parts_of,
+    sections,
+    system_of,
+)
+from operators.tasks.spans import seconds, span_form
 from operators.tasks.video_windows import (
     Moment,
     VideoWindows,
     VideoWindowsRow,
     WindowedTask,
 )
+from schemas.failure import FailureCode, ItemFailure
 from schemas.media import NO_FRAMES, MediaKind
 
 MAX_TITLE_CHARS = 80
 MAX_TEXT_CHARS = 300
 MAX_POINT_CHARS = 160
 MAX_TAG_CHARS = 40
+
+FEWEST_PARTS = 3
+"""A context that cannot hold the descriptions of so many is too small."""
 
 
 class VideoSummaryOptions(TaskOptions):
@@ -54,17 +67,6 @@ class VideoSummaryOptions(TaskOptions):
     language: str = Field(default="English", description="Language of the answer.")
 
 
-class Chapter(Span):
-    """A stretch of the video with one subject."""
-
-    title: str
-    text: str
-
-
-NamedSpan = tuple[int, int, str, str]
-"""First and last number, title, text."""
-
-
 class VideoSummaryRow(Row):
     """Columns of table ``video_summaries``."""
 
@@ -85,7 +87,8 @@ class VideoSummary(WindowedTask):
     video. Style ``lecture`` is for teaching: key points of the subject, and questions.
 
     A video that was cut into windows is summarised from their descriptions, brought down to
-    24 parts first if there are more: the model points at parts and at moments by number.
+    24 parts first if there are more, or fewer where the model's context is too short for
+    that: the model points at parts and at moments by number.
     """
 
     id = "video_summary"
@@ -101,13 +104,13 @@ You summarise teaching videos for learners.
 {% else %}
 You summarise videos for a catalogue.
 {% endif %}
-{%- if by_parts is defined %}
+{%- if by_parts is defined -%}
 You are given descriptions of the parts of one video in order, numbered from 1, and of moments
 in them, with numbers of their own. Write in {{ options.language }}: a summary of at most
 {{ options.max_chars }} characters; up to {{ options.max_chapters }} chapters in order, each
 with the numbers of its first and last part, a short title and what happens in it; up to
 {{ options.max_moments }} key moments in order, each with its number and a short title; up to
-{% else %}
+{%- else %}
 You are shown frames of one video in order, numbered from 1. Write in {{ options.language }}:
 a summary of at most {{ options.max_chars }} characters; up to {{ options.max_chapters }}
 chapters in order, each with the numbers of its first and last frame, a short title and what
@@ -165,16 +168,17 @@ format(shown.duration_s) }} seconds{% endif %}. Summarise the video.
         self, options: VideoSummaryOptions, video: VideoWindowsRow, subject: Subject
     ) -> Conversation:
         """See `WindowedTask.from_windows`."""
-        parts = yield from sections(video.windows)
+        most, parts = MOST_PARTS, parts_of(video.windows)
+        while True:
+            try:
+                parts = yield from sections(parts, most)
+                [reply] = yield [self._parts_question(options, parts, video, subject)]
+                break
+            except ItemFailure as failure:
+                if failure.code is not FailureCode.PROMPT_TOO_LONG or most <= FEWEST_PARTS:
+                    raise
+                most //= 2
         moments = moments_of(parts)
-        answer = _parts_form(options, len(parts), len(moments))
-        question = Question(
-            self._parts_system(options, answer),
-            self._parts_user(options, parts, video, subject),
-            NO_FRAMES,
-            answer,
-        )
-        [reply] = yield [question]
         said = reply.value
         titles = {moment.number: moment.title for moment in said.key_moments}
         return _row(
@@ -187,6 +191,21 @@ format(shown.duration_s) }} seconds{% endif %}. Summarise the video.
                 for number, title in titles.items()
             ],
             duration_s=video.duration_s,
+        )
+
+    def _parts_question(
+        self,
+        options: VideoSummaryOptions,
+        parts: list[DescribedPart],
+        video: VideoWindowsRow,
+        subject: Subject,
+    ) -> Question:
+        answer = _parts_form(options, len(parts), len(moments_of(parts)))
+        return Question(
+            self._parts_system(options, answer),
+            self._parts_user(options, parts, video, subject),
+            NO_FRAMES,
+            answer,
         )
 
     def _parts_system(self, options: VideoSummaryOptions, answer: type[Answer]) -> str:
@@ -259,31 +278,10 @@ def _row(
 ) -> VideoSummaryRow:
     return VideoSummaryRow(
         summary=said.summary,
-        chapters=_in_order(chapters, cells),
+        chapters=in_order(chapters, cells),
         key_moments=sorted(moments, key=lambda m: (m.start_s, m.end_s)),
         key_points=said.key_points,
         questions=said.questions if options.style == "lecture" else [],
         tags=list(dict.fromkeys(tag.lower() for tag in said.tags)),
         duration_s=duration_s,
     )
-
-
-def _in_order(chapters: list[NamedSpan], cells: list[list[float]]) -> list[Chapter]:
-    """Chapters by their begin; where two overlap, the later one begins after the earlier.
-
-    One that has no frame left is covered by the one before, and is left out.
-
-    Args:
-        chapters: As the model named them, by the numbers of cells from 1.
-        cells: For each number its frames, ascending, seconds.
-    """
-    placed: list[Chapter] = []
-    for one, other, title, text in sorted(chapters, key=lambda c: sorted(c[:2])):
-        first, last = sorted((one, other))
-        taken = placed[-1].end_s if placed else float("-inf")
-        free = [pts for cell in cells[first - 1 : last] for pts in cell if pts > taken]
-        if free:
-            placed.append(
-                Chapter(start_s=free[0], end_s=free[-1], frame_pts=free, title=title, text=text)
-            )
-    return placed

@@ -11,10 +11,10 @@ import pytest
 from operators.annotate import AnnotateOperator
 from operators.base import EngineSpec, Sampling
 from operators.tasks.base import Subject
-from operators.tasks.registry import TASKS, BoundTask, bind_task
+from operators.tasks.registry import TASKS, WINDOWS, BoundTask, bind_task
 from schemas.item import DecodedItem, Item, Medium, PendingTask, decoded_to_table
 from schemas.job import TaskSpec
-from schemas.media import Frames, MediaKind
+from schemas.media import Frames, MediaKind, Part
 from tests.fixtures.engines import (
     RunningEngine,
     picture,
@@ -127,6 +127,36 @@ def test_rows_are_whole_and_true_to_their_schema(running: RunningEngine) -> None
         assert row["finish_reason"] == "stop"
     whole = sum(row["failure"] is None for row in rows)
     assert whole >= len(rows) // 2, [row["failure"] for row in rows]
+
+
+def test_a_long_video_is_summarised_from_its_windows(running: RunningEngine) -> None:
+    if MediaKind.VIDEO not in running.family.takes:
+        return
+    bound = bound_as("video_summary", "video_summary")
+    tasks = (PendingTask(bound.name, "f"), PendingTask(WINDOWS.name, "w"))
+    item = Item("long", MediaKind.VIDEO, "v1", (Medium("long", 1, "v1"),), tasks)
+    windows = [video(2, 56, 56, start_s=4.0 * n) for n in range(2)]
+    last = Frames(MediaKind.VIDEO, b"", (), duration_s=8.0)
+    parts = [DecodedItem(item, shown, None, (), Part(n)) for n, shown in enumerate(windows)]
+    parts.append(DecodedItem(item, last, None, (), Part(2, 3)))
+    operator = AnnotateOperator(
+        EngineSpec("vllm"), running.family.id, running.geometry, [bound]
+    )
+    operator.use(running.engine)
+    first = operator(decoded_to_table(parts[1:]))
+    assert first.num_rows == 0
+    rows = {row["task"]: row for row in operator(decoded_to_table(parts[:1])).to_pylist()}
+    summary = rows["video_summary"]
+    assert summary["frame_pts"] == [0.0, 0.5, 4.0, 4.5]
+    if summary["failure"] is not None:
+        # An untrained model may fill a text with blanks; nothing else may go wrong.
+        assert summary["failure"]["code"] in ("unparsable", "answer_cut"), summary["failure"]
+        return
+    assert summary["image_tokens"] == 0
+    described = rows[WINDOWS.name]
+    shown = sum(running.family.image_tokens(one, running.geometry) for one in windows)
+    assert described["image_tokens"] == shown
+    assert len(json.loads(described["answer"])["windows"]) == 2
 
 
 def test_a_taxonomy_is_walked_and_nothing_outside_it_comes_out(

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from operators.models.base import PromptParts
 from operators.models.registry import FAMILIES
-from operators.tasks.base import Subject
-from operators.tasks.registry import TASKS, BoundTask, bind_task
+from operators.tasks.base import Question, Subject
+from operators.tasks.registry import TASKS, WINDOWS, BoundTask, bind_task
 from schemas.failure import UsageError
 from schemas.job import TaskSpec
 from schemas.media import Frames, MediaKind
+from tests.operators.tasks.test_long_summary import by_rule, long_video, told
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "prompts"
 NEEDED = {
@@ -47,6 +48,17 @@ def said(task: BoundTask, **context: Any) -> str:
     return task.task.question(task.options, subject).user
 
 
+def long_video_questions() -> dict[str, Question]:
+    """What is asked about a video that was cut into windows."""
+    frames = SHOWN[MediaKind.VIDEO]
+    window = WINDOWS.task.question(WINDOWS.options, Subject(frames))
+    summary = bound("video_summary")
+    _, [[section, *_], [merged]] = told(summary, long_video(25), by_rule)
+    _, [[few]] = told(summary, long_video(2), by_rule)
+    assert merged.system == few.system
+    return {"video_windows v1": window, "a section of it": section, "its summary": few}
+
+
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda f: f.id)
 def test_prompts_are_as_pinned(family):
     parts = []
@@ -56,6 +68,10 @@ def test_prompts_are_as_pinned(family):
             asked = one.task.question(one.options, Subject(SHOWN[kind]))
             prompt = family.render(PromptParts(asked.system, asked.user), SHOWN[kind])
             parts.append(f"=== {task} v{one.task.version}, {kind}\n{prompt}\n")
+    if MediaKind.VIDEO in family.takes:
+        for name, asked in long_video_questions().items():
+            prompt = family.render(PromptParts(asked.system, asked.user), asked.frames)
+            parts.append(f"=== {name}\n{prompt}\n")
     now, pinned = "\n".join(parts), GOLDEN / f"{family.id}.txt"
     assert now == pinned.read_text(), (
         "a prompt changed: raise its task's version if answers change by it, and write to "
