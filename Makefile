@@ -25,7 +25,8 @@ export RAY_USAGE_STATS_ENABLED := 0
 export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help env demo demo-stop test check lock clean test-rgw bench-pipeline bench-memory bench-plan
+.PHONY: help env demo demo-stop test check lock clean test-rgw bench-pipeline bench-memory bench-long-video \
+  bench-plan
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -59,6 +60,9 @@ bench-pipeline: env ## Measure throughput and how busy the engine is kept
 
 bench-memory: env ## Measure peak memory over growing collections
 	@$(BIN)/python -m tests.bench.memory
+
+bench-long-video: env ## Measure peak memory over ever longer videos
+	@$(BIN)/python -m tests.bench.long_video
 
 bench-plan: env ## Measure planning a manifest of millions of rows
 	@$(BIN)/python -m tests.bench.plan
