@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
@@ -210,18 +210,12 @@ class DecodeOperator:
         )
 
 
-def in_tables(
-    decoded: Iterable[DecodedItem],
-    rows: int,
-    *,
-    alone: Callable[[DecodedItem], bool] = lambda one: False,
-) -> Iterator[pa.Table]:
+def in_tables(decoded: Iterable[DecodedItem], rows: int) -> Iterator[pa.Table]:
     """Pack decoded items as they come, so that few pixels are held at once.
 
     Args:
         decoded: In order. The same ones are packed the same way each time.
         rows: Most rows of a table; it is given on before that once it has `TABLE_BYTES`.
-        alone: Whether a row gets a table of its own.
 
     Yields:
         Tables of `DECODED_SCHEMA`.
@@ -229,12 +223,9 @@ def in_tables(
     ready: list[DecodedItem] = []
     size = 0
     for one in decoded:
-        if ready and alone(one):
-            yield decoded_to_table(ready)
-            ready, size = [], 0
         ready.append(one)
         size += 0 if one.frames is None else memoryview(one.frames.pixels).nbytes
-        if len(ready) >= rows or size >= TABLE_BYTES or alone(one):
+        if len(ready) >= rows or size >= TABLE_BYTES:
             yield decoded_to_table(ready)
             ready, size = [], 0
     if ready:

@@ -39,13 +39,13 @@ class Blame:
         died = ray.get(self._board.begin_alone.remote(self._stage, item_id))
         return died >= DEATHS_ALONE
 
-    def gave(self, item_ids: list[str], tables: int) -> None:
-        """So many tables of these items are about to have left."""
-        ray.get(self._board.gave.remote(self._stage, item_ids[0], tables))
+    def gave(self, item_id: str, windows: int) -> None:
+        """So many windows of an item taken up alone are there by now."""
+        ray.get(self._board.gave.remote(self._stage, item_id, windows))
 
-    def tables(self, item_ids: list[str]) -> int:
-        """How many tables of these items have left so far, by whatever worker."""
-        return ray.get(self._board.given.remote(self._stage, item_ids[0]))
+    def windows(self, item_id: str) -> int:
+        """How many windows of an item there were when the last worker died of it alone."""
+        return ray.get(self._board.given.remote(self._stage, item_id))
 
     def end(self, item_ids: list[str]) -> None:
         """Items are through."""

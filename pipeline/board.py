@@ -47,12 +47,12 @@ class Board:
         self._begun_alone[stage][item_id] += 1
         return died
 
-    def gave(self, stage: str, item_id: str, tables: int) -> None:
-        """Note how many tables of a batch, named by its first item, have left."""
-        self._given[stage][item_id] = max(tables, self._given[stage][item_id])
+    def gave(self, stage: str, item_id: str, windows: int) -> None:
+        """Note how many windows of an item taken up alone are there."""
+        self._given[stage][item_id] = windows
 
     def given(self, stage: str, item_id: str) -> int:
-        """How many tables of a batch have left."""
+        """How many windows of an item were there."""
         return self._given[stage][item_id]
 
     def end(self, stage: str, item_ids: list[str]) -> None:
@@ -98,9 +98,16 @@ class Board:
         return totals
 
 
-def start_board() -> Any:
-    """Start the board; its handle can be shipped to workers."""
-    return ray.remote(Board).options(num_cpus=0, max_restarts=-1).remote()
+def start_board(**options: Any) -> Any:
+    """Start the board; its handle can be shipped to workers.
+
+    If its process dies, another takes its place and knows nothing; who asks meanwhile waits.
+
+    Args:
+        options: More options of the actor, such as a name.
+    """
+    lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+    return ray.remote(Board).options(**lasting, **options).remote()
 
 
 class BoardAssembly:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from threading import Lock
 from typing import Any, NoReturn
 
@@ -27,12 +28,10 @@ from pipeline.blame import DEATHS_ALONE, Blame, Gate
 from pipeline.board import BoardAssembly, Reporter
 from schemas.failure import EngineError, FailureCode, ItemFailure, Stage, TaglineError
 from schemas.item import (
-    DECODED_SCHEMA,
     PLAN_SCHEMA,
     DecodedItem,
     Item,
     plan_to_items,
-    table_to_decoded,
 )
 from schemas.job import StorageSpec
 from schemas.tables import WINDOWS_TASK
@@ -82,23 +81,17 @@ class DecodeStage:
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         """Decode a batch; yields tables as they are ready, so that memory stays flat.
 
-        If the worker dies, its successor gives the same tables again: Ray passes over those
-        that have left already.
+        If the worker dies, its successor begins anew with the same tables: Ray passes over as
+        many of them as have left already. What a retry gives must therefore be the same, up
+        to where its predecessor died.
         """
         items = plan_to_items(batch)
         item_ids = [item.item_id for item in items]
         suspected = self._blame.begin(item_ids)
         decoded = self._one_by_one(items) if suspected else self._operator.decoded(items)
-        rows = tables = 0
-        for table in in_tables(decoded, self._rows_per_output, alone=_was_given_up):
-            if suspected and _was_given_up_table(table):
-                # The tables that its windows left in are not made again: keep their places.
-                while tables < self._blame.tables(item_ids):
-                    yield DECODED_SCHEMA.empty_table()
-                    tables += 1
+        rows = 0
+        for table in in_tables(decoded, self._rows_per_output):
             rows += _whole_items(table)
-            tables += 1
-            self._blame.gave(item_ids, tables)
             self._reporter.report(asdict(self._operator.stats))
             yield table
         self._blame.end(item_ids)
@@ -108,9 +101,16 @@ class DecodeStage:
     def _one_by_one(self, items: list[Item]) -> Iterator[DecodedItem]:
         for item in items:
             if self._blame.guilty(item.item_id):
+                # Its windows up to the deadly one have left in part.
+                windows = self._blame.windows(item.item_id)
+                if windows:
+                    yield from islice(self._operator.decoded([item]), windows)
                 yield DecodedItem(item, None, DECODER_DIED)
             else:
-                yield from self._operator.decoded([item])
+                for one in self._operator.decoded([item]):
+                    if one.part is not None and one.part.is_window:
+                        self._blame.gave(item.item_id, one.part.number + 1)
+                    yield one
                 self._blame.end([item.item_id])
 
     def __del__(self) -> None:
@@ -195,14 +195,6 @@ class AnnotateStage:
             for name, change in changes.items():
                 self._counters[name] += change
             self._reporter.report(self._counters, now=True)
-
-
-def _was_given_up(one: DecodedItem) -> bool:
-    return one.failure is not None and one.failure.code is FailureCode.DECODER_DIED
-
-
-def _was_given_up_table(table: pa.Table) -> bool:
-    return any(_was_given_up(one) for one in table_to_decoded(table.slice(0, 1)))
 
 
 def _names(batch: pa.Table) -> list[str]:

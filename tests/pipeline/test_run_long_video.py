@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import ray
 from ray import cloudpickle
 
+import pipeline.graph
 import pipeline.run
+from operators.annotate import AnnotateOperator
 from operators.decode import DecodeOperator
 from operators.fake_engine import pixel_digest
 from operators.models.checkpoint import read_geometry
 from operators.video.decode import decode_long_video
+from pipeline.board import start_board
+from schemas.failure import ClusterError
 from schemas.job import VideoSampling
 from schemas.media import Frames
 from tests.media import clips
 from tests.media.clips import CLIPS
 from tests.pipeline.conftest import draw
 from tests.pipeline.test_run import Bench
+
+SMALL_BLOCK_BYTES = 150_000
+"""Less than two windows here have."""
 
 SAMPLING = {"policy": "fps", "fps": 5, "max_frames": 4}
 
@@ -158,6 +167,8 @@ class DecoderThatDies(DecodeOperator):
 def dying(monkeypatch, tmp_path):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     monkeypatch.setattr(pipeline.run, "DecodeOperator", DecoderThatDies)
+    # Some windows have left when the worker dies.
+    monkeypatch.setattr(pipeline.graph, "BLOCK_BYTES", SMALL_BLOCK_BYTES)
     yield
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
@@ -181,3 +192,43 @@ def test_a_video_that_always_kills_its_decoder_half_way_fails_alone(bench, dying
     assert (report.outcome, report.items_done, report.items_failed) == ("done", 3, 1)
     [failure] = bench.rows("failures")
     assert (Path(failure["item_id"]).name, failure["code"]) == ("long.mp4", "decoder_died")
+
+
+BOARD = "board-that-dies"
+
+
+class AnnotatorThatKillsTheBoard(AnnotateOperator):
+    """Ends the board's process once the first window is posted; the others wait for that."""
+
+    flag: Path | None = None
+
+    def __call__(self, batch):
+        parts = batch.column("part").to_pylist()
+        while any(parts) and 0 not in parts and not self.flag.exists():
+            time.sleep(0.01)
+        annotated = super().__call__(batch)
+        if 0 in parts and not self.flag.exists():
+            ray.kill(ray.get_actor(BOARD, namespace=BOARD), no_restart=False)
+            self.flag.touch()
+        return annotated
+
+
+def test_what_a_lost_board_knew_is_missed_and_done_by_the_next_run(
+    bench, monkeypatch, tmp_path
+):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    monkeypatch.setattr(
+        pipeline.run, "start_board", lambda: start_board(name=BOARD, namespace=BOARD)
+    )
+    monkeypatch.setattr(pipeline.run, "AnnotateOperator", AnnotatorThatKillsTheBoard)
+    monkeypatch.setattr(AnnotatorThatKillsTheBoard, "flag", tmp_path / "killed")
+    monkeypatch.setattr(pipeline.graph, "BLOCK_BYTES", SMALL_BLOCK_BYTES)
+    draw(bench.input / "picture.png", 1)
+    with pytest.raises(ClusterError, match="1 of 2 items did not come back"):
+        bench.run(job(bench, "video_summary", "caption"))
+    assert len(bench.rows("captions")) == 1
+    ray.kill(ray.get_actor(BOARD, namespace=BOARD))
+    report = bench.run(job(bench, "video_summary", "caption"))
+    assert (report.outcome, report.items_done) == ("done", 1)
+    assert_summary_is_whole(bench)
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
