@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from deltalake import DeltaTable
 
 from infra.demo.drawing import draw_frame, draw_scene
@@ -49,8 +52,8 @@ class Shop:
     def put(self, key: str, data: bytes) -> None:
         self.client.put_object(Bucket=self.bucket, Key=key, Body=data)
 
-    def tagline(self, command: str, job: str, **values: Any) -> str:
-        """Run a command on a job; answers what it printed."""
+    def tagline(self, command: str, job: str, *more: str, **values: Any) -> str:
+        """Run a command on one of our jobs, or on a job file; answers what it printed."""
         values |= {
             "storage.endpoint_url": self.endpoint_url,
             "storage.path_style": "true",
@@ -62,8 +65,13 @@ class Shop:
         arguments = [
             part for key, value in values.items() for part in ("--set", f"{key}={value}")
         ]
+        file = job if job.endswith(".yaml") else f"jobs/{job}.yaml"
+        return self.run(command, file, *more, *arguments)
+
+    def run(self, *arguments: str) -> str:
+        """Run the program; answers what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", "jobs.cli", command, f"jobs/{job}.yaml", *arguments],
+            [sys.executable, "-m", "jobs.cli", *arguments],
             cwd=ROOT,
             env=os.environ,
             capture_output=True,
@@ -78,8 +86,7 @@ class Shop:
         uri = f"s3://{self.bucket}/out/{table}"
         storage = StorageSpec(endpoint_url=self.endpoint_url, path_style=True)
         delta = DeltaTable(uri, storage_options=storage_options(uri, storage))
-        local = self.folder / table
-        local.mkdir()
+        local = Path(tempfile.mkdtemp(prefix=table, dir=self.folder))
         for number, file in enumerate(delta.file_uris()):
             key = file.removeprefix(f"s3://{self.bucket}/")
             body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
@@ -88,6 +95,12 @@ class Shop:
         [(count,)] = duckdb.sql(f"SELECT count(*) FROM '{local}/*.parquet'").fetchall()
         assert count == len(rows)
         return rows
+
+    def only(self, prefix: str) -> bytes:
+        """The one object below a prefix."""
+        listed = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix)["Contents"]
+        [key] = [entry["Key"] for entry in listed]
+        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
 
 @pytest.fixture
@@ -143,18 +156,15 @@ def test_listing_enrichment(shop):
         {"sku": "a-5", "title": "Nothing", "description": "", "photos": []},
     ]
     shop.put("listings/1.jsonl", "\n".join(map(json.dumps, listings)).encode())
-    shop.tagline(
-        "run",
-        "listing_enrichment",
-        **{
-            "input.manifest.uris": f"s3://{shop.bucket}/listings/",
-            "input.manifest.base": f"s3://{shop.bucket}/photos/",
-            "tasks.0.max_chars": 40,
-            # The tiny model's tokens are single bytes.
-            "tasks.0.context_chars": 300,
-            "failures.budget": 1,
-        },
-    )
+    job = {
+        "input.manifest.uris": f"s3://{shop.bucket}/listings/",
+        "input.manifest.base": f"s3://{shop.bucket}/photos/",
+        "tasks.0.max_chars": 40,
+        # The tiny model's tokens are single bytes.
+        "tasks.0.context_chars": 300,
+        "failures.budget": 1,
+    }
+    shop.tagline("run", "listing_enrichment", **job)
     rows = {row["item_id"]: row for row in shop.rows("listings")}
     assert set(rows) == {"a-1", "a-2", "a-3", "a-4"}
     for row in rows.values():
@@ -170,6 +180,20 @@ def test_listing_enrichment(shop):
     [failure] = shop.rows("failures")
     assert (failure["item_id"], failure["code"]) == ("a-5", "no_media")
 
+    # What a person sets stays when the seller changes the listing.
+    edits = shop.folder / "edits.jsonl"
+    edits.write_text(json.dumps({"item_id": "a-1", "title": "Red enamel mug"}))
+    output = f"s3://{shop.bucket}/out"
+    reach = ("--endpoint-url", shop.endpoint_url)
+    shop.run("edit", output, str(edits), "--table", "listings", *reach)
+    listings[0]["description"] = "Hardly used"
+    shop.put("listings/1.jsonl", "\n".join(map(json.dumps, listings)).encode())
+    shop.tagline("run", "listing_enrichment", **job)
+    [after] = [row for row in shop.rows("listings") if row["item_id"] == "a-1"]
+    assert (after["title"], after["locked"]) == ("Red enamel mug", ["title"])
+    assert after["item_version"] != rows["a-1"]["item_version"]
+    assert after["run_id"] != rows["a-1"]["run_id"]
+
 
 def test_dataset_captioning(shop):
     images = [{"bytes": photo(number), "path": f"{number}.jpg"} for number in range(5)]
@@ -179,16 +203,13 @@ def test_dataset_captioning(shop):
         pa.table({"id": [f"p{n}" for n in range(6)], "image": images}), buffer, row_group_size=2
     )
     shop.put("pictures/train-00000.parquet", buffer.getvalue())
-    shop.tagline(
-        "run",
-        "dataset_captioning",
-        **{
-            "input.manifest.uris": f"s3://{shop.bucket}/pictures/",
-            "tasks.0.max_chars": 40,
-            "tasks.1.max_chars": 80,
-            "failures.budget": 2,
-        },
-    )
+    job = {
+        "input.manifest.uris": f"s3://{shop.bucket}/pictures/",
+        "tasks.0.max_chars": 40,
+        "tasks.1.max_chars": 80,
+        "failures.budget": 2,
+    }
+    shop.tagline("run", "dataset_captioning", **job)
     rows = shop.rows("captions")
     assert {(row["item_id"], row["task"]) for row in rows} == {
         (f"p{n}", task) for n in range(5) for task in ("caption_short", "caption_detailed")
@@ -200,3 +221,39 @@ def test_dataset_captioning(shop):
     assert {(row["item_id"], row["code"]) for row in shop.rows("failures")} == {
         ("p5", "not_media")
     }
+
+    captions = {(row["item_id"], row["task"]): row["caption"] for row in rows}
+    copy = f"s3://{shop.bucket}/copy/"
+    shop.tagline("export", "dataset_captioning", "--to", copy, "--format", "parquet", **job)
+    copied = pq.read_table(io.BytesIO(shop.only("copy/"))).to_pylist()
+    assert [row["image"] for row in copied] == images
+    for row in copied:
+        for task in ("caption_short", "caption_detailed"):
+            assert row[task] == captions.get((row["id"], task))
+    shards = f"s3://{shop.bucket}/shards/"
+    told = ("--to", shards, "--format", "webdataset", "--text", "caption_detailed")
+    shop.tagline("export", "dataset_captioning", *told, **job)
+    members = members_of(shop.only("shards/"))
+    pictures = {name: data for name, data in members.items() if name.endswith(".jpg")}
+    assert sorted(pictures.values()) == sorted(image["bytes"] for image in images[:5])
+    assert {members[f"{name[:-4]}.txt"].decode() for name in pictures} == {
+        captions[f"p{n}", "caption_detailed"] for n in range(5)
+    }
+
+    # The shards are a WebDataset, and so an input of the same job.
+    spec = yaml.safe_load((ROOT / "jobs" / "dataset_captioning.yaml").read_text())
+    spec["input"] = {"shards": {"uris": shards}}
+    file = shop.folder / "from_shards.yaml"
+    file.write_text(yaml.safe_dump(spec))
+    del job["input.manifest.uris"]
+    shop.tagline("run", str(file), **job)
+    again = [row for row in shop.rows("captions") if row["item_id"].startswith(shards)]
+    assert len(again) == 10
+    detailed = [row["caption"] for row in again if row["task"] == "caption_detailed"]
+    assert sorted(detailed) == sorted(captions[f"p{n}", "caption_detailed"] for n in range(5))
+
+
+def members_of(archive: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        files = [(member.name, tar.extractfile(member)) for member in tar]
+        return {name: file.read() for name, file in files if file is not None}

@@ -19,9 +19,9 @@ def checkpoint(checkpoint_26: Path) -> Path:
     return checkpoint_26
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def local_ray(s3_server) -> Iterator[ClusterSize]:
-    """A Ray that runs share, since starting one costs seconds.
+    """A Ray that runs share, since starting one costs seconds; it ends with this folder.
 
     Its workers get the environment of now, and with it the keys of the S3 server.
     """

@@ -1,0 +1,1 @@
+"""Contracts that every engine, family, store and task keeps."""
