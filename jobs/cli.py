@@ -123,6 +123,9 @@ def show(
         str | None, typer.Option(help="Which table; all are listed if none.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 20,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds after which a silent store is given up.")
+    ] = 30.0,
     endpoint_url: Endpoint = None,
     debug: Debug = False,
 ) -> None:
@@ -130,8 +133,7 @@ def show(
     with reported(debug=debug):
         from jobs.show import show_rows, show_tables
 
-        # Somebody waits for the answer.
-        storage = _storage_of(output, endpoint_url).model_copy(update={"timeout_s": 30.0})
+        storage = _storage_of(output, endpoint_url).model_copy(update={"timeout_s": timeout})
         if table is None:
             show_tables(standard_output(), output, storage)
         else:
