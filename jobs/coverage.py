@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from operators.tasks.registry import BoundTask, bind_tasks
-from operators.tasks.tags import NOTHING
+from operators.tasks.vocabulary import NOTHING
 from operators.taxonomy import Node, Taxonomy
 from schemas.failure import UsageError
 from schemas.job import JobSpec, join_uri

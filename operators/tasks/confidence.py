@@ -27,13 +27,21 @@ def choice_probabilities(completion: Completion, choices: Sequence[str]) -> list
     cursor = 0
     for choice in choices:
         quoted = json.dumps(choice, ensure_ascii=False)
-        start = completion.text.find(quoted, cursor)
+        start = _value(completion.text, quoted, cursor)
         if start < 0 or not completion.chances:
             found.append(None)
             continue
         cursor = start + len(quoted)
         found.append(_probability(completion, start, cursor))
     return found
+
+
+def _value(text: str, quoted: str, cursor: int) -> int:
+    """Where a string next stands as a value; a key of the same spelling is passed over."""
+    start = text.find(quoted, cursor)
+    while start >= 0 and text[start + len(quoted) :].lstrip().startswith(":"):
+        start = text.find(quoted, start + len(quoted))
+    return start
 
 
 def _probability(completion: Completion, start: int, end: int) -> float:

@@ -8,25 +8,79 @@ than a prompt should hold, they are asked about in several questions side by sid
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from operators.tasks.base import Question, Reply
 from operators.tasks.confidence import choice_probabilities
-from operators.tasks.forms import Answer, form, list_of, one_of
+from operators.tasks.forms import Answer, form, list_of, one_of, whole
 from operators.taxonomy import NONE, Node, Taxonomy
 from schemas.media import Frames
 
 MAX_CHOICES = 120
 """Tags in one prompt, about a thousand tokens."""
 
+MAX_SIGHTINGS = 8
+"""Frames that a model names for one tag."""
+
 
 @dataclass(frozen=True)
 class Chosen:
-    """A tag that was chosen, and the product of the probabilities on the way to it."""
+    """A tag that was chosen.
+
+    Attributes:
+        node: The tag.
+        score: The product of the probabilities on the way to it; None if not measured.
+        frames: The numbers, from 1, of the frames that show it; empty where none were asked
+            for.
+    """
 
     node: Node
     score: float | None
+    frames: frozenset[int] = frozenset()
+
+
+def sighting(tag: Any, count: int) -> type[Answer]:
+    """The form of a tag with the numbers of the frames that show it, of so many frames."""
+    frames = list_of(whole(1, max(count, 1)), MAX_SIGHTINGS, least=1)
+    return form("TagAnswer", tag=tag, frames=frames)
+
+
+@dataclass(frozen=True)
+class Level:
+    """How one level's question is answered: by tags.
+
+    Attributes:
+        most: Tags at most.
+        count: Images or frames in the prompt.
+        example: The answer as the prompt shows it.
+    """
+
+    most: int
+    count: int
+    example: ClassVar[str] = '{"tags": ["..."]}'
+
+    def entry(self, tag: Any) -> Any:
+        """The form of one entry."""
+        return tag
+
+    def read(self, entry: Any) -> tuple[str, frozenset[int]]:
+        """An entry's tag, and the numbers of the frames that show it."""
+        return entry, frozenset()
+
+
+class SightedLevel(Level):
+    """By tags with the numbers of the frames that show them."""
+
+    example: ClassVar[str] = '{"tags": [{"tag": "...", "frames": [1]}]}'
+
+    def entry(self, tag: Any) -> Any:
+        """See `Level.entry`."""
+        return sighting(tag, self.count)
+
+    def read(self, entry: Any) -> tuple[str, frozenset[int]]:
+        """See `Level.read`."""
+        return entry.tag, frozenset(entry.frames)
 
 
 @dataclass(frozen=True)
@@ -41,10 +95,11 @@ class Asked:
     nodes: tuple[Node, ...]
     above: Chosen | None
 
-    def answer(self, most: int) -> type[Answer]:
+    def answer(self, level: Level) -> type[Answer]:
         """The form: tags by name or synonym, or that none fits."""
         names = [name for node in self.nodes for name in (node.name, *node.synonyms)]
-        return form("Choice", tags=list_of(one_of([*names, NONE]), most, least=1))
+        entry = level.entry(one_of([*names, NONE]))
+        return form("Choice", tags=list_of(entry, level.most, least=1))
 
     def listed(self) -> str:
         """The tags as the prompt names them."""
@@ -53,29 +108,34 @@ class Asked:
             for node in self.nodes
         )
 
-    def chosen(self, reply: Reply) -> list[Chosen]:
-        """The tags of a reply, each once."""
+    def chosen(self, level: Level, reply: Reply) -> list[Chosen]:
+        """The tags of a reply, each once, with the frames of all its mentions."""
         named = {name: node for node in self.nodes for name in (node.name, *node.synonyms)}
-        given = reply.value.tags
-        scores = choice_probabilities(reply.completion, given)
+        given = [level.read(entry) for entry in reply.value.tags]
+        scores = choice_probabilities(reply.completion, [name for name, _ in given])
         before = self.above.score if self.above else 1.0
         found: dict[str, Chosen] = {}
-        for name, score in zip(given, scores, strict=True):
+        for (name, frames), score in zip(given, scores, strict=True):
             node = named.get(name)
-            if node is not None and node.id not in found:
-                measured = None if score is None or before is None else before * score
-                found[node.id] = Chosen(node, measured)
+            if node is None:
+                continue
+            if node.id in found:
+                first = found[node.id]
+                found[node.id] = replace(first, frames=first.frames | frames)
+                continue
+            measured = None if score is None or before is None else before * score
+            found[node.id] = Chosen(node, measured, frames)
         return list(found.values())
 
 
 def descend(
-    taxonomy: Taxonomy, most: int, ask: Any, frames: Frames
+    taxonomy: Taxonomy, level: Level, ask: Any, frames: Frames
 ) -> Generator[Sequence[Question], Sequence[Reply], list[Chosen]]:
-    """Choose at most `most` tags, as deep as the model goes.
+    """Choose at most `level.most` tags, as deep as the model goes.
 
     Args:
         taxonomy: What to choose from.
-        most: Tags at most.
+        level: How a level's question is answered.
         ask: Makes the (system, user) texts of a level's question, from `Asked`.
         frames: What the model is shown.
 
@@ -84,15 +144,18 @@ def descend(
         stands for itself. Empty if nothing fits.
     """
     settled: list[Chosen] = []
-    level = _questions_of(taxonomy, None)
-    while level:
+    open_ = _questions_of(taxonomy, None)
+    while open_:
         questions = []
-        for asked in level:
+        for asked in open_:
             system, user = ask(asked)
-            questions.append(Question(system, user, frames, asked.answer(most), measured=True))
+            questions.append(Question(system, user, frames, asked.answer(level), measured=True))
         replies = yield questions
-        settled, level = _next_level(taxonomy, most, settled, level, replies)
-    return _best(settled, most)
+        found = [
+            asked.chosen(level, reply) for asked, reply in zip(open_, replies, strict=True)
+        ]
+        settled, open_ = _next_level(taxonomy, level.most, settled, open_, found)
+    return _best(settled, level.most)
 
 
 def _next_level(
@@ -100,15 +163,14 @@ def _next_level(
     most: int,
     settled: list[Chosen],
     level: Sequence[Asked],
-    replies: Sequence[Reply],
+    answered: Sequence[list[Chosen]],
 ) -> tuple[list[Chosen], list[Asked]]:
     found: list[Chosen] = []
     fruitful: set[str] = set()
     parents: dict[str, Chosen] = {}
-    for asked, reply in zip(level, replies, strict=True):
+    for asked, chosen in zip(level, answered, strict=True):
         if asked.above is not None:
             parents[asked.above.node.id] = asked.above
-        chosen = asked.chosen(reply)
         if chosen and asked.above is not None:
             fruitful.add(asked.above.node.id)
         found += chosen

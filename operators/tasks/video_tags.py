@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from operators.tasks.arrow import Row
-from operators.tasks.base import Subject, Task
-from operators.tasks.forms import Answer, form, line, list_of, one_of, whole
-from operators.tasks.tags import MAX_FREE_TAG_CHARS, VocabularyOptions
+from operators.tasks.base import Subject
+from operators.tasks.descent import Chosen, SightedLevel, sighting
+from operators.tasks.forms import Answer, form, list_of
+from operators.tasks.vocabulary import (
+    NOTHING,
+    Tag,
+    VocabularyOptions,
+    VocabularyTask,
+    placed,
+)
+from operators.taxonomy import Taxonomy
 from schemas.media import MediaKind
 
-MAX_SIGHTINGS = 8
 
-
-class VideoTag(Row):
+class VideoTag(Tag):
     """A tag, and the seconds of the frames in which it was seen."""
 
-    tag: str
     seen_s: list[float]
 
 
@@ -26,11 +32,11 @@ class VideoTagsRow(Row):
     tags: list[VideoTag]
 
 
-class VideoTags(Task):
+class VideoTags(VocabularyTask):
     """Tag what a video shows, with the seconds in which each tag was seen."""
 
     id = "video_tags"
-    version = 1
+    version = 2
     summary = "Tag what a video shows, with the seconds in which each tag was seen."
     takes = frozenset({MediaKind.VIDEO})
     table = "video_tags"
@@ -50,28 +56,48 @@ Each tag is one to three words in lower case.
 These are {{ shown.count }} frames of a video. Frame number and second: {{ shown.times }}.
 Tag the video.
 """
+    level_instruction = """
+You tag what videos show{% if above %}. This video was tagged {{ above }}{% endif %}. You are
+shown frames of one video in order, numbered from 1. Choose the tags that fit what is visible,
+the most fitting first, at most {{ options.max_tags }}, each with the numbers of the frames
+that show it, out of: {{ listed }}. If none fits, choose "{{ none }}" with frame 1.
+"""
+    level = SightedLevel
 
     sample: ClassVar[dict[str, Any]] = {"tags": [{"tag": "ball", "frames": [1, 2]}]}
 
     def answer(self, options: VocabularyOptions, count: int) -> type[Answer]:
         """See `Task.answer`."""
-        tag = one_of(options.vocabulary) if options.vocabulary else line(MAX_FREE_TAG_CHARS)
-        frames = list_of(whole(1, max(count, 1)), MAX_SIGHTINGS, least=1)
         return form(
-            "VideoTagsAnswer",
-            tags=list_of(form("TagAnswer", tag=tag, frames=frames), options.max_tags),
+            "VideoTagsAnswer", tags=list_of(sighting(options.tag, count), options.max_tags)
+        )
+
+    def chosen_row(
+        self, taxonomy: Taxonomy, chosen: list[Chosen], subject: Subject
+    ) -> VideoTagsRow:
+        """See `VocabularyTask.chosen_row`."""
+        if not chosen:
+            return VideoTagsRow(tags=[VideoTag(tag=NOTHING, path=[], seen_s=[])])
+        return VideoTagsRow(
+            tags=[
+                VideoTag(**placed(taxonomy, one), seen_s=_seconds(one.frames, subject))
+                for one in chosen
+            ]
         )
 
     def row(self, options: VocabularyOptions, answer: Any, subject: Subject) -> VideoTagsRow:
         """See `Task.row`."""
         seen: dict[str, set[int]] = {}
         for given in answer.tags:
-            tag = given.tag if options.vocabulary else given.tag.lower()
-            seen.setdefault(tag, set()).update(given.frames)
-        pts = subject.frames.pts_s
+            seen.setdefault(options.spelled(given.tag), set()).update(given.frames)
         return VideoTagsRow(
             tags=[
-                VideoTag(tag=tag, seen_s=[pts[number - 1] for number in sorted(frames)])
+                VideoTag(tag=tag, seen_s=_seconds(frames, subject))
                 for tag, frames in seen.items()
             ]
         )
+
+
+def _seconds(frames: Iterable[int], subject: Subject) -> list[float]:
+    """When the frames of these numbers, counted from 1, are shown."""
+    return [subject.frames.pts_s[number - 1] for number in sorted(frames)]

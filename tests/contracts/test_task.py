@@ -165,19 +165,25 @@ def test_a_taxonomy_is_walked_and_nothing_outside_it_comes_out(
     file = tmp_path / "tags.csv"
     file.write_text("id,name,parent,synonyms\nk,kitchen,,\nm,mug,k,cup\np,pan,k,\nt,toys,,\n")
     options = {"taxonomy": str(file), "max_tags": 2}
-    bound = bind_task(TaskSpec(task="tags", name="taxonomy", options=options))
-    [row] = annotated(running, [(bound, SHOWN[MediaKind.IMAGE])]).to_pylist()
-    assert row["failure"] is None, row["failure"]
-    tags = json.loads(row["answer"])["tags"]
-    assert tags
-    for tag in tags:
-        if tag["id"] is None:
-            assert tag["tag"] == "none"
-            continue
-        path = options_path(bound, tag["id"])
-        assert tag["path"] == path
-        assert 0 < tag["score"] <= 1
-    assert row["engine_tries"] >= 1
+    bounds = [
+        (bind_task(TaskSpec(task=task, name=task, options=options)), SHOWN[kind])
+        for task, kind in (("tags", MediaKind.IMAGE), ("video_tags", MediaKind.VIDEO))
+        if kind in running.family.takes
+    ]
+    rows = annotated(running, bounds).to_pylist()
+    assert len(rows) == len(bounds)
+    for row, (bound, frames) in zip(rows, bounds, strict=True):
+        assert row["failure"] is None, row["failure"]
+        tags = json.loads(row["answer"])["tags"]
+        assert tags
+        for tag in tags:
+            if tag["id"] is None:
+                assert tag["tag"] == "none"
+                continue
+            assert tag["path"] == options_path(bound, tag["id"])
+            assert 0 < tag["score"] <= 1
+            assert set(tag.get("seen_s", ())) <= set(frames.pts_s)
+        assert row["engine_tries"] >= 1
 
 
 def options_path(bound: BoundTask, tag: str) -> list[str]:

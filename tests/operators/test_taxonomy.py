@@ -16,7 +16,7 @@ from operators.tasks.descent import MAX_CHOICES
 from operators.tasks.reading import read_answer
 from operators.tasks.registry import BoundTask, bind_task
 from operators.taxonomy import NONE, load_taxonomy
-from schemas.failure import UsageError
+from schemas.failure import ItemFailure, UsageError
 from schemas.job import TaskSpec
 from schemas.media import Frames, MediaKind
 
@@ -110,6 +110,68 @@ def test_two_branches_are_followed_side_by_side(tmp_path):
     )
     assert {tag["tag"] for tag in tags} == {"pan", "ball"}
     assert [len(round_) for round_ in asked] == [1, 2, 1]
+
+
+def sightings(tags: dict[str, list[int]]) -> dict:
+    return {"tags": [{"tag": tag, "frames": frames} for tag, frames in tags.items()]}
+
+
+def watch(path: Path, answers: list[dict[str, list[int]]], **options) -> list[dict]:
+    """Tag a video of three frames by these answers, one question after the other."""
+    spec = TaskSpec(task="video_tags", name="v", options={"taxonomy": str(path), **options})
+    task = bind_task(spec)
+    frames = Frames(MediaKind.VIDEO, bytes(9), ((1, 1),) * 3, (0.0, 1.5, 4.25), duration_s=6.0)
+    talk = task.task.converse(task.options, Subject(frames))
+    [question] = next(talk)
+    try:
+        for answer in answers:
+            text = json.dumps(sightings(answer))
+            chances = tuple(TokenChance(n + 1, 0.0) for n in range(len(text)))
+            completion = Completion(text, "stop", 1, 1, len(text), chances)
+            [question] = talk.send([Reply(read_answer(question.answer, text), completion)])
+    except StopIteration as end:
+        return end.value.model_dump()["tags"]
+    raise AssertionError("the task asks more than the answers say")
+
+
+def test_a_videos_tag_has_its_parents_and_the_seconds_of_the_last_question(tmp_path):
+    answers = [{"toys": [1]}, {"ball": [2, 1]}, {"red ball": [3, 1, 3]}]
+    [tag] = watch(write(tmp_path, YAML), answers)
+    assert tag == {
+        "tag": "red ball",
+        "id": "red-ball",
+        "path": ["toys", "ball", "red ball"],
+        "score": pytest.approx(1.0),
+        "seen_s": [0.0, 4.25],
+    }
+
+
+def test_a_synonym_and_its_tag_are_one_tag_with_the_seconds_of_both(tmp_path):
+    answers = [{"kitchenware": [1]}, {"cup": [3], "mug": [1]}]
+    [tag] = watch(write(tmp_path, YAML), answers)
+    assert (tag["id"], tag["seen_s"]) == ("mug", [0.0, 4.25])
+
+
+def test_a_video_of_which_nothing_fits_has_the_tag_none_and_no_seconds(tmp_path):
+    [tag] = watch(write(tmp_path, YAML), [{NONE: [1]}])
+    assert (tag["tag"], tag["id"], tag["path"], tag["seen_s"]) == ("none", None, [], [])
+
+
+def test_a_branch_of_a_video_that_stands_for_itself_keeps_its_seconds(tmp_path):
+    [tag] = watch(write(tmp_path, YAML), [{"toys": [2]}, {NONE: [1]}])
+    assert (tag["path"], tag["seen_s"]) == (["toys"], [1.5])
+
+
+def test_a_tag_that_is_spelled_like_a_key_of_the_answer_is_measured(tmp_path):
+    path = write(tmp_path, "tags: [{id: tag}, {id: frames}]")
+    tags = watch(path, [{"tag": [1], "frames": [2]}])
+    assert {tag["id"]: tag["score"] for tag in tags} == {"tag": 1.0, "frames": 1.0}
+
+
+@pytest.mark.parametrize("tag", ["lamp", "red"])
+def test_a_video_answer_outside_the_taxonomy_is_a_failure(tmp_path, tag):
+    with pytest.raises(ItemFailure):
+        watch(write(tmp_path, YAML), [{tag: [1]}])
 
 
 def test_csv_and_yaml_are_the_same(tmp_path):

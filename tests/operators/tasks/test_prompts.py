@@ -72,6 +72,12 @@ def test_prompts_are_as_pinned(family):
         for name, asked in long_video_questions().items():
             prompt = family.render(PromptParts(asked.system, asked.user), asked.frames)
             parts.append(f"=== {name}\n{prompt}\n")
+    for task in ("tags", "video_tags"):
+        one = bound(task, taxonomy=str(GOLDEN.parent / "taxonomy.csv"))
+        for kind in sorted(one.task.takes & family.takes):
+            [asked] = next(one.task.converse(one.options, Subject(SHOWN[kind])))
+            prompt = family.render(PromptParts(asked.system, asked.user), SHOWN[kind])
+            parts.append(f"=== {task} v{one.task.version} of a taxonomy, {kind}\n{prompt}\n")
     now, pinned = "\n".join(parts), GOLDEN / f"{family.id}.txt"
     assert now == pinned.read_text(), (
         "a prompt changed: raise its task's version if answers change by it, and write to "
