@@ -29,7 +29,7 @@ class Tags(VocabularyTask):
     """Tag what an image shows; with a vocabulary no other tag can come out."""
 
     id = "tags"
-    version = 2
+    version = 3
     summary = "Tag what an image shows, freely or from a closed vocabulary."
     takes = frozenset({MediaKind.IMAGE})
     table = "tags"
@@ -48,7 +48,7 @@ Each tag is one to three words in lower case.
     level_instruction = """
 You tag images for a catalogue{% if above %}. This image was tagged {{ above }}{% endif %}.
 Choose the tags that fit what is visible, the most fitting first, at most
-{{ options.max_tags }}, out of: {{ listed }}. If none fits, choose "{{ none }}".
+{{ options.max_tags }}, out of: {{ listed }}. If none fits, choose "{{ no_fit }}".
 """
     level = Level
 

@@ -60,7 +60,7 @@ Tag the video.
 You tag what videos show{% if above %}. This video was tagged {{ above }}{% endif %}. You are
 shown frames of one video in order, numbered from 1. Choose the tags that fit what is visible,
 the most fitting first, at most {{ options.max_tags }}, each with the numbers of the frames
-that show it, out of: {{ listed }}. If none fits, choose "{{ none }}" with frame 1.
+that show it, out of: {{ listed }}. If none fits, choose "{{ no_fit }}" with frame 1.
 """
     level = SightedLevel
 

@@ -101,7 +101,7 @@ class VocabularyTask(Task):
 
     Attributes:
         level_instruction: Jinja template of one level's system turn; sees ``options``,
-            ``above``, ``listed`` and ``none``.
+            ``above``, ``listed`` and ``no_fit`` (`none` is null in Jinja).
         level: The form of one level's answer.
     """
 
@@ -133,7 +133,7 @@ class VocabularyTask(Task):
             options=options,
             above=" > ".join(node.name for node in path),
             listed=asked.listed(),
-            none=NONE,
+            no_fit=NONE,
         )
         return f"{instruction}\nAnswer as JSON: {self.level.example}"
 
