@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,15 @@ import pyarrow.parquet as pq
 
 from operators.sources.base import ListedItem
 from schemas.failure import UsageError
-from schemas.item import LISTED_FIELDS, context_to_json
+from schemas.item import LISTED_FIELDS, MEDIUM_TYPE, Medium, context_to_json
 
 LISTING_ROWS_PER_GROUP = 20_000
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "512MB"
+"""Of DuckDB, which spills beyond it; with the listing's own buffers that stays below 1 GB."""
+
+THREADS = 4
+"""Each of DuckDB's threads needs a share of the memory."""
+
 REPEATED_IDS_NAMED = 10
 
 LISTING_SCHEMA = pa.schema(LISTED_FIELDS)
@@ -29,12 +35,24 @@ def write_listing(listing: Iterable[ListedItem], path: Path) -> None:
                 "item_id": [item.item_id for item in rows],
                 "kind": [str(item.kind) for item in rows],
                 "item_version": [item.item_version for item in rows],
-                "media": [[vars(medium) for medium in item.media] for item in rows],
+                "media": _media([item.media for item in rows]),
                 "subtitles": [item.subtitles and vars(item.subtitles) for item in rows],
                 "context": [context_to_json(item.context) for item in rows],
                 "carried": [item.carried for item in rows],
             }
             writer.write_table(pa.table(columns, schema=LISTING_SCHEMA))
+
+
+def _media(of_items: Sequence[Sequence[Medium]]) -> pa.Array:
+    """Lists of `MEDIUM_TYPE`, built from flat columns: far cheaper than from dicts."""
+    flat = list(itertools.chain.from_iterable(of_items))
+    columns = [
+        pa.array([getattr(medium, field.name) for medium in flat], field.type)
+        for field in MEDIUM_TYPE.fields
+    ]
+    structs = pa.StructArray.from_arrays(columns, fields=MEDIUM_TYPE.fields)
+    ends = itertools.accumulate((len(media) for media in of_items), initial=0)
+    return pa.ListArray.from_arrays(pa.array(list(ends), pa.int32()), structs)
 
 
 def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -52,6 +70,7 @@ def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 def load_listing(database: duckdb.DuckDBPyConnection, scratch: str, listed: Path) -> None:
     """Make a written listing the view ``listing``; what outgrows memory goes to `scratch`."""
     database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    database.execute(f"SET threads = {THREADS}")
     database.execute(f"SET temp_directory = {quoted(scratch)}")
     database.execute("SET enable_progress_bar = false")
     database.execute(

@@ -18,8 +18,12 @@ DECODE_VERSION = 1
 
 def digest(value: Any) -> str:
     """A short stable digest of any JSON-like value (128 bits, hex)."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    canonical = _CANONICAL.encode(value)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+# Made once: `json.dumps` makes an encoder at each call, and a listing has millions.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def fingerprint(parts: Mapping[str, Any]) -> str:

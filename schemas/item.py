@@ -259,7 +259,11 @@ def item_from_row(row: dict) -> Item:
 
 def context_to_json(context: Mapping[str, Any]) -> str | None:
     """The Arrow form of what came with an item."""
-    return json.dumps(dict(context), ensure_ascii=False) if context else None
+    return _AS_TEXT.encode(dict(context)) if context else None
+
+
+# Made once: `json.dumps` makes an encoder at each call, and a listing has millions.
+_AS_TEXT = json.JSONEncoder(ensure_ascii=False)
 
 
 def _item_columns(items: list[Item]) -> dict[str, list]:

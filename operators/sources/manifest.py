@@ -21,7 +21,7 @@ from operators.sources.inside import cell
 from operators.storage import ObjectInfo, Stores
 from schemas.failure import ItemFailure, StorageError, UsageError
 from schemas.fingerprint import digest
-from schemas.item import Medium
+from schemas.item import Medium, context_to_json
 from schemas.job import ManifestSpec, StorageSpec, join_uri
 from schemas.media import MediaKind, kind_from_name
 
@@ -156,7 +156,7 @@ class Manifest(Iterator[ListedItem]):
             item_version=version,
             media=tuple(media),
             context=context,
-            carried=json.dumps(carried, ensure_ascii=False) if carried else None,
+            carried=context_to_json(carried),
             subtitles=subtitles,
         )
 

@@ -38,7 +38,7 @@ class DecoderThatDies(DecodeOperator):
         yield from super().decoded(items)
 
 
-@pytest.mark.parametrize("position", [0, 7])
+@pytest.mark.parametrize("position", [3])
 def test_a_file_that_kills_the_decoder_costs_itself_alone(
     position, tmp_path: Path, checkpoint, local_ray
 ):
