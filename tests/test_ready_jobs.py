@@ -180,7 +180,7 @@ def test_listing_enrichment(shop):
     [failure] = shop.rows("failures")
     assert (failure["item_id"], failure["code"]) == ("a-5", "no_media")
 
-    # What a person sets is locked: no later run overwrites it.
+    # What a person sets is locked; the tests of edits show that runs leave it alone.
     edits = shop.folder / "edits.jsonl"
     edits.write_text(json.dumps({"item_id": "a-1", "title": "Red enamel mug"}))
     output = f"s3://{shop.bucket}/out"
