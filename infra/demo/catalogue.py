@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from infra.demo.drawing import draw_frame, draw_scene
+from infra.demo.drawing import draw_frame, draw_scene, hand_held
 from infra.demo.encoding import ImageFile, encode_image, encode_video
-from infra.demo.world import DEMO_SEEDS, Film, Scene, film_of, scene_of
+from infra.demo.world.film import Film, film_of
+from infra.demo.world.scene import Scene, face_of, scene_of
+from infra.demo.world.seeds import DEMO_SEEDS
 from schemas.failure import UsageError
 
-CATALOGUE_VERSION = 1
+CATALOGUE_VERSION = 2
 """Raise it when the same seed would give other files: those on disk are then redrawn."""
 
 SEEDS_PER_CATALOGUE = 1000
@@ -49,34 +51,53 @@ _FORMATS = (
     ImageFile("webp"),
     ImageFile("jpeg", progressive=True),
 )
+_EVERY_PORTRAIT = 10
+_MOST_SHOTS = 3
+"""Of a film; the demo's job looks at eight frames."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One image of the catalogue: its name, seed, size as shown, and file."""
+    """One image of the catalogue: its name, seed, size as shown, and file.
+
+    Attributes:
+        name: Its path below the catalogue's root.
+        seed: Of what it shows.
+        width: Pixels.
+        height: Pixels.
+        how: The file.
+        portrait: Whether it shows a face.
+    """
 
     name: str
     seed: int
     width: int
     height: int
     how: ImageFile
+    portrait: bool = False
 
     @property
     def scene(self) -> Scene:
         """What it shows."""
-        return scene_of(self.seed)
+        return face_of(self.seed) if self.portrait else scene_of(self.seed)
 
     def encode(self) -> bytes:
         """The file's bytes."""
         transparent = self.how.mode == "RGBA"
-        image = draw_scene(self.scene, self.width, self.height, transparent=transparent)
+        image = draw_scene(
+            self.scene,
+            self.width,
+            self.height,
+            transparent=transparent,
+            camera=hand_held(self.seed),
+        )
         return encode_image(image, self.how)
 
     def truth(self) -> dict[str, Any]:
         """The ground truth; a transparent picture is seen on white."""
         scene = self.scene
         if self.how.mode == "RGBA":
-            scene = Scene("white", scene.things)
+            scene = replace(scene, background="white")
         return {
             "path": self.name,
             "kind": "image",
@@ -88,6 +109,7 @@ class Picture:
             "tags": list(scene.tags),
             "background": scene.background,
             "things": [asdict(thing) for thing in scene.things],
+            "face": scene.face and asdict(scene.face),
         }
 
 
@@ -99,11 +121,12 @@ class Clip:
     seed: int
     width: int
     height: int
+    shots: int
 
     @property
     def film(self) -> Film:
         """What it shows."""
-        return film_of(self.seed)
+        return film_of(self.seed, self.shots)
 
     def encode(self) -> bytes:
         """The file's bytes."""
@@ -130,7 +153,7 @@ class Clip:
                     "sentence": shot.sentence,
                     "background": shot.background,
                     "before": shot.before and asdict(shot.before),
-                    "event": asdict(shot.event),
+                    "event": shot.event and asdict(shot.event),
                 }
                 for shot in self.film.shots
             ],
@@ -165,12 +188,14 @@ def _pictures(seeds: Iterator[int]) -> Iterator[Picture]:
     ]
     for index, ((width, height), how) in enumerate([*shapes, *odd], start=1):
         name = f"photos/item-{index:04}{how.suffix}"
-        yield Picture(name, next(seeds), width, height, how)
+        portrait = index % _EVERY_PORTRAIT == 0
+        yield Picture(name, next(seeds), width, height, how, portrait)
 
 
 def _films(seeds: Iterator[int]) -> Iterator[Clip]:
     for index, (width, height) in enumerate(_FILM_SIZES, start=1):
-        yield Clip(f"films/film-{index:02}.mp4", next(seeds), width, height)
+        shots = 1 + index % _MOST_SHOTS
+        yield Clip(f"films/film-{index:02}.mp4", next(seeds), width, height, shots)
 
 
 def draw_catalogue(

@@ -1,0 +1,118 @@
+"""Lessons, and how a task's conversation becomes some."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from infra.demo.drawing import Placed
+from operators.base import Completion
+from operators.tasks.base import Question, Reply, Subject
+from operators.tasks.registry import BoundTask, bind_task
+from schemas.job import TaskSpec
+from schemas.media import Frames, MediaKind
+
+Teacher = Callable[[Question, Any], dict[str, Any]]
+"""From a question and its task's options to the true answer."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is where in a picture.
+
+    Attributes:
+        things: Things and faces.
+        background: Of `BACKGROUNDS`.
+    """
+
+    things: tuple[Placed, ...]
+    background: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is to be seen in a lesson.
+
+    Attributes:
+        kind: As the task sees it.
+        pictures: RGB, in order; the frames of a video.
+        marks: For each picture what is where in it, and before which background.
+        pts_s: Of a video's frames, seconds.
+        duration_s: Of a video.
+    """
+
+    kind: MediaKind
+    pictures: tuple[Image.Image, ...]
+    marks: tuple[Marks, ...]
+    pts_s: tuple[float, ...] = ()
+    duration_s: float | None = None
+
+    def frames(self) -> Frames:
+        """As decoding would give them."""
+        return Frames(
+            self.kind,
+            b"".join(picture.tobytes() for picture in self.pictures),
+            tuple((picture.height, picture.width) for picture in self.pictures),
+            pts_s=self.pts_s,
+            duration_s=self.duration_s,
+        )
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One question and its answer.
+
+    Attributes:
+        system: The instruction.
+        user: What is said of the item, after its media.
+        shown: The media.
+        answer: JSON, spaced as the engine's grammar spaces it.
+    """
+
+    system: str
+    user: str
+    shown: Shown
+    answer: str
+
+
+def bound(task: str, **options: Any) -> BoundTask:
+    """A task as a job would ask for it."""
+    return bind_task(TaskSpec(task=task, name=task, options=options))
+
+
+def lessons_of(
+    task: BoundTask, shown: Shown, teacher: Teacher, context: dict[str, Any] | None = None
+) -> list[Lesson]:
+    """Hold a task's whole conversation about what is shown.
+
+    Raises:
+        pydantic.ValidationError: If an answer of the teacher's breaks its form.
+    """
+    conversation = task.task.converse(
+        task.options, Subject(shown.frames(), context=context or {})
+    )
+    lessons: list[Lesson] = []
+    questions: Sequence[Question] = next(conversation)
+    while True:
+        answers = [teacher(question, task.options) for question in questions]
+        for question, answer in zip(questions, answers, strict=True):
+            text = json.dumps(answer, ensure_ascii=False)
+            lessons.append(Lesson(question.system, question.user, shown, text))
+        replies = [
+            _reply(question, answer)
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+        try:
+            questions = conversation.send(replies)
+        except StopIteration:
+            return lessons
+
+
+def _reply(question: Question, answer: dict[str, Any]) -> Reply:
+    text = json.dumps(answer, ensure_ascii=False)
+    value = question.answer.model_validate_json(text)
+    return Reply(value, Completion(text, "stop", 0, 0, 0))

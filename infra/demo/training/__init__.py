@@ -1,0 +1,1 @@
+"""Training the demo's model: from lessons to a checkpoint that vLLM loads."""

@@ -1,0 +1,207 @@
+"""From lessons to tensors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from tokenizers import Tokenizer
+
+from infra.demo.checkpoint.architecture import Architecture
+from infra.demo.checkpoint.image_processor import MiniCPMVImageProcessor
+from infra.demo.checkpoint.prompting import encode_text, image_processor, media_texts
+from infra.demo.lessons.lesson import Lesson, Marks
+from infra.demo.training.labels import Labels, patch_labels
+from operators.models.base import PromptParts
+from operators.models.minicpm_v import IMAGE_PLACEHOLDER, VIDEO_PLACEHOLDER
+from operators.models.registry import FAMILIES
+from schemas.media import MediaKind
+
+END_OF_TURN = "<|im_end|>"
+IGNORED = -100
+Grid = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Slices of one size.
+
+    Attributes:
+        grid: Rows and columns of patches.
+        patches: (slices, patches, 3 * p * p), uint8.
+        labels: (slices, patches, labels), uint8.
+        places: The slices' places in the order of the step's sequences.
+    """
+
+    grid: Grid
+    patches: torch.Tensor
+    labels: torch.Tensor
+    places: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sequences that begin with the same tokens.
+
+    Attributes:
+        prefix: (tokens,): what they begin with.
+        tokens: (sequences, tokens), without the prefix, padded on the right.
+        image_places: Likewise, True where an embedding of a slice goes.
+        targets: Likewise, the token to come, or `IGNORED` outside of answers.
+        slices: How many slices these sequences have.
+    """
+
+    prefix: torch.Tensor
+    tokens: torch.Tensor
+    image_places: torch.Tensor
+    targets: torch.Tensor
+    slices: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the network learns from at once."""
+
+    groups: list[Group]
+    slices: list[Slices]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    grid: Grid
+    patches: NDArray[np.uint8]
+    labels: Labels
+
+
+class Encoder:
+    """Encodes lessons for one checkpoint.
+
+    Args:
+        architecture: Its sizes.
+        tokenizer: Its tokenizer.
+    """
+
+    def __init__(self, architecture: Architecture, tokenizer: Tokenizer) -> None:
+        self.architecture, self.tokenizer = architecture, tokenizer
+        self.family = FAMILIES[architecture.family]
+        self.processors = {
+            video: image_processor(architecture, video=video) for video in (False, True)
+        }
+
+    def step(self, groups: Sequence[Sequence[Lesson]]) -> Step:
+        """Encode groups of lessons, each of which shares its instruction."""
+        pieces: list[_Piece] = []
+        encoded = [self._group(lessons, pieces) for lessons in groups]
+        by_grid: dict[Grid, list[int]] = defaultdict(list)
+        for index, piece in enumerate(pieces):
+            by_grid[piece.grid].append(index)
+        slices = [
+            Slices(
+                grid,
+                torch.from_numpy(np.stack([pieces[i].patches for i in places])),
+                torch.from_numpy(np.stack([pieces[i].labels for i in places])),
+                torch.tensor(places),
+            )
+            for grid, places in by_grid.items()
+        ]
+        return Step(encoded, slices)
+
+    def prompt(self, lesson: Lesson) -> tuple[list[int], list[bool]]:
+        """A lesson's tokens up to its answer, and which stand for slices."""
+        shown = lesson.shown
+        video = shown.kind is MediaKind.VIDEO
+        prompt = self.family.render(PromptParts(lesson.system, lesson.user), shown.frames())
+        pictures = [picture.size for picture in shown.pictures]
+        texts = media_texts(pictures, self.processors[video], video=video)
+        pattern = VIDEO_PLACEHOLDER if video else IMAGE_PLACEHOLDER
+        return encode_text(prompt, pattern, texts, self.tokenizer)
+
+    def answer(self, text: str) -> list[int]:
+        """An answer's tokens, with the one that ends it."""
+        ids: list[int] = self.tokenizer.encode(text + END_OF_TURN, add_special_tokens=False).ids
+        return ids
+
+    def _group(self, lessons: Sequence[Lesson], pieces: list[_Piece]) -> Group:
+        before = len(pieces)
+        rows: list[tuple[list[int], list[bool], list[int]]] = []
+        for lesson in lessons:
+            pieces += self.pieces(lesson)
+            asked, places = self.prompt(lesson)
+            answer = self.answer(lesson.answer)
+            # A token's target is the next one.
+            targets = [IGNORED] * (len(asked) - 1) + answer
+            rows.append((asked + answer[:-1], places + [False] * (len(answer) - 1), targets))
+        common = _common([tokens for tokens, _, _ in rows], rows[0][1].index(True))
+        return Group(
+            torch.tensor(rows[0][0][:common]),
+            _padded([tokens[common:] for tokens, _, _ in rows], 0),
+            _padded([places[common:] for _, places, _ in rows], 0).bool(),
+            _padded([targets[common:] for _, _, targets in rows], IGNORED),
+            len(pieces) - before,
+        )
+
+    def pieces(self, lesson: Lesson) -> list[_Piece]:
+        """A lesson's slices, in the order of their embeddings."""
+        shown = lesson.shown
+        processor = self.processors[shown.kind is MediaKind.VIDEO]
+        return [
+            piece
+            for picture, marks in zip(shown.pictures, shown.marks, strict=True)
+            for piece in _pieces(picture, marks, processor)
+        ]
+
+
+def _pieces(
+    picture: Image.Image, marks: Marks, processor: MiniCPMVImageProcessor
+) -> list[_Piece]:
+    side = processor.patch_size
+    whole = (0.0, 0.0, float(picture.width), float(picture.height))
+    boxes = [whole]
+    grid = processor.get_sliced_grid(picture.size)
+    if grid:
+        columns, rows = grid
+        width, height = picture.width / columns, picture.height / rows
+        boxes += [
+            (x * width, y * height, (x + 1) * width, (y + 1) * height)
+            for y in range(rows)
+            for x in range(columns)
+        ]
+    made = []
+    for piece, box in zip(processor.slices(picture), boxes, strict=True):
+        cells = (piece.height // side, piece.width // side)
+        labels = patch_labels(marks, picture.size, box, cells)
+        made.append(_Piece(cells, unfolded(piece, side), labels))
+    return made
+
+
+def unfolded(piece: Image.Image, side: int) -> NDArray[np.uint8]:
+    """Patches (patches, 3 * side * side) of a slice; channel, row, column within each."""
+    pixels = np.asarray(piece.convert("RGB"))
+    rows, columns = pixels.shape[0] // side, pixels.shape[1] // side
+    cut = pixels.reshape(rows, side, columns, side, 3).transpose(0, 2, 4, 1, 3)
+    return np.ascontiguousarray(cut.reshape(rows * columns, -1))
+
+
+def normalised(patches: torch.Tensor) -> torch.Tensor:
+    """Patches of bytes as the image processor scales them, float32."""
+    return patches.float().div_(127.5).sub_(1.0)
+
+
+def _common(sequences: Sequence[Sequence[int]], most: int) -> int:
+    """Tokens with which all begin, up to the first image and short of a whole sequence."""
+    first = sequences[0]
+    length = min(most, *(len(one) - 1 for one in sequences))
+    for at in range(length):
+        if any(one[at] != first[at] for one in sequences):
+            return at
+    return length
+
+
+def _padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+    longest = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows])

@@ -1,0 +1,76 @@
+"""What each patch of a slice shows, for the loss that teaches the vision tower to see.
+
+A perceiver resampler passes on nothing useful until its attention means something, and
+the vision tower learns nothing until then. A second loss on the tower alone, which is
+thrown away with its heads after training, breaks that circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.demo.lessons.lesson import Marks
+from infra.demo.world.scene import Face, Thing
+from infra.demo.world.vocabulary import (
+    BACKGROUNDS,
+    COLOURS,
+    MOODS,
+    PATTERNS,
+    PRODUCTS,
+    SIZES,
+)
+
+NOTHING = 0
+KINDS = (*PRODUCTS, *MOODS)
+CLASSES = {
+    "kind": 1 + len(KINDS),
+    "colour": 1 + len(COLOURS),
+    "pattern": 1 + len(PATTERNS),
+    "size": 1 + len(SIZES),
+    "background": len(BACKGROUNDS),
+}
+"""How many classes each label has; 0 is `NOTHING` for all but the background."""
+
+Labels = NDArray[np.uint8]
+
+
+def patch_labels(
+    marks: Marks, picture: tuple[int, int], part: Sequence[float], grid: tuple[int, int]
+) -> Labels:
+    """Labels of the patches of a slice.
+
+    Args:
+        marks: What is where in the picture.
+        picture: Width and height, pixels.
+        part: Left, top, right and bottom of the slice in the picture, pixels.
+        grid: Rows and columns of patches.
+
+    Returns:
+        (rows * columns, len(`CLASSES`)); a patch has the label of what is around its centre.
+    """
+    rows, columns = grid
+    left, top, right, bottom = part
+    x = left + (np.arange(columns) + 0.5) * (right - left) / columns
+    y = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
+    labels = np.zeros((rows, columns, len(CLASSES)), np.uint8)
+    labels[:, :, -1] = tuple(BACKGROUNDS).index(marks.background)
+    for placed in marks.things:
+        x0, y0, x1, y1 = placed.box(*picture)
+        inside = np.ix_((y0 <= y) & (y <= y1), (x0 <= x) & (x <= x1))
+        labels[(*inside, slice(0, 4))] = _label(placed.shown)
+    return labels.reshape(rows * columns, len(CLASSES))
+
+
+def _label(shown: Thing | Face) -> tuple[int, int, int, int]:
+    size = 1 + tuple(SIZES).index(shown.size)
+    if isinstance(shown, Face):
+        return 1 + KINDS.index(shown.mood), NOTHING, NOTHING, size
+    return (
+        1 + KINDS.index(shown.product),
+        1 + tuple(COLOURS).index(shown.colour),
+        1 + PATTERNS.index(shown.pattern),
+        size,
+    )
