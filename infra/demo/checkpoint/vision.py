@@ -59,11 +59,11 @@ class VisionAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Attend; `mask` (slices, 1, 1, patches) is True where a patch is real."""
-        parts = [
+        queries, keys, values = (
             projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for projection in (self.q_proj, self.k_proj, self.v_proj)
-        ]
-        mixed = functional.scaled_dot_product_attention(*parts, attn_mask=mask)
+        )
+        mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 

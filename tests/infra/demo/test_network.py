@@ -99,7 +99,7 @@ def test_another_structure_is_refused(architecture: Architecture, words: str) ->
 
 
 def test_queries_that_make_no_square_cannot_start() -> None:
-    with pytest.raises(UsageError, match="6 queries.*4 or 9"):
+    with pytest.raises(UsageError, match=r"6 queries.*4 or 9"):
         MiniCPMV(replace(TINY, query_num=6)).initialise(0)
 
 
