@@ -136,7 +136,7 @@ def encode_text(
         index += len(wanted)
     if used != len(texts):
         raise UsageError(
-            f"the prompt has {used} placeholder(s) {pattern} for {len(texts)} medium(s); "
+            f"the prompt has {used} placeholder(s) {pattern} for {len(texts)} medium or media; "
             "write each on a line of its own"
         )
     return out, places
