@@ -31,11 +31,11 @@ def tokenizer() -> Tokenizer:
     return train_tokenizer(sentences())
 
 
-def rendered(
-    kind: MediaKind, sizes: list[tuple[int, int]], user: str = "What is shown?"
-) -> str:
+def rendered(kind: MediaKind, sizes: list[tuple[int, int]], user: str = "What is it?") -> str:
     pixels = bytes(sum(width * height * 3 for width, height in sizes))
-    frames = Frames(kind, pixels, tuple((height, width) for width, height in sizes))
+    shapes = tuple((height, width) for width, height in sizes)
+    times = tuple(map(float, range(len(sizes)))) if kind is MediaKind.VIDEO else ()
+    frames = Frames(kind, pixels, shapes, pts_s=times)
     return FAMILY.render(PromptParts("Look at it.", user), frames)
 
 
@@ -62,7 +62,7 @@ def test_images_stand_where_their_placeholders_stood(tokenizer: Tokenizer) -> No
         "<image_id>0</image_id><image>#</image>\n"
         f"<image_id>1</image_id><image>#</image>{row}\n{row}\n{row}\n"
         f"<image_id>2</image_id><image>#</image>{tall}\n"
-        "What is shown?<|im_end|>\n<|im_start|>assistant\n"
+        "What is it?<|im_end|>\n<|im_start|>assistant\n"
     )
     place = tokenizer.token_to_id(PLACE_TOKEN)
     assert torch.equal(encoded.image_places, encoded.tokens == place)
