@@ -170,7 +170,7 @@ class Language(nn.Module):
         """Keys and values of tokens with which many sequences begin, with gradient.
 
         Args:
-            tokens: (tokens,); may be empty of images only.
+            tokens: (tokens,), at least one; no images among them.
         """
         return self.extend(self.model.embed_tokens(tokens.unsqueeze(0)))[1]
 
