@@ -154,3 +154,16 @@ ARCHITECTURES = {
 MiniCPM-V 2.0 is not among them: its vision tower is timm's full 400-million-weight
 SigLIP, whose size the checkpoint does not decide.
 """
+
+TRAINED = Architecture(
+    "minicpm-v-2.6",
+    2.6,
+    "Qwen2",
+    layers=4,
+    vision_hidden=192,
+    vision_heads=3,
+    scale_resolution=168,
+    max_slice_nums=4,
+    vocabulary=1536,
+)
+"""The one that is trained: a small thing in its pictures is some ten patches in area."""

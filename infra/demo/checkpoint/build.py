@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
 
 from infra.demo.checkpoint.architecture import ARCHITECTURES, Architecture
 from infra.demo.checkpoint.tokenizer import (
@@ -40,6 +41,7 @@ def build_checkpoint(
     seed: int = 0,
     weights: Mapping[str, torch.Tensor] | None = None,
     architecture: Architecture | None = None,
+    tokenizer: Tokenizer | None = None,
 ) -> Path:
     """Write a checkpoint folder.
 
@@ -49,6 +51,7 @@ def build_checkpoint(
         seed: Of the random weights.
         weights: Trained weights under the names of `weight_shapes`; random ones if None.
         architecture: Other sizes than the family's in `ARCHITECTURES`.
+        tokenizer: That the weights were trained with; a small one if None.
 
     Returns:
         The folder.
@@ -58,7 +61,7 @@ def build_checkpoint(
     """
     shape = architecture or architecture_of(family)
     end_of_turn = _END_OF_TURN.get(shape.family, "<|im_end|>")
-    tokenizer = train_tokenizer(sentences())
+    tokenizer = tokenizer or train_tokenizer(sentences())
     if weights is None:
         weights = random_weights(shape, seed)
     check_weights(shape, weights)

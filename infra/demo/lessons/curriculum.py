@@ -53,18 +53,20 @@ def _sides(rng: random.Random, area: float) -> tuple[int, int]:
     return width, round(width / shape)
 
 
-def group_of(seed: int, size: int, sizes: Sizes, weights: dict[str, float]) -> list[Lesson]:
+def group_of(
+    seed: int, size_of: Callable[[str], int], sizes: Sizes, weights: dict[str, float]
+) -> list[Lesson]:
     """Lessons with one instruction, which can be computed once for all of them.
 
     Args:
-        seed: Of the task, its options and its wording; ``seed`` to ``seed + size - 1`` are
-            the seeds of the items.
-        size: Lessons at most.
+        seed: Of the task, its options and its wording, and the first of the items' seeds.
+        size_of: Items, and lessons at most, of a task.
         sizes: Of pictures.
         weights: How often each task comes, by name in `MAKERS`.
     """
     rng = random.Random(f"group {seed}")
     name = rng.choices(tuple(weights), tuple(weights.values()))[0]
+    size = size_of(name)
     seeds = range(seed, seed + size)
     by_system: dict[str, list[Lesson]] = defaultdict(list)
     for lessons in MAKERS[name](rng, seeds, sizes):
@@ -314,7 +316,7 @@ def _summaries(
 ) -> Iterator[list[Lesson]]:
     options = {
         "style": rng.choice(("catalogue", "catalogue", "lecture")),
-        "max_chars": rng.choice((300, 500, 800, 800)),
+        "max_chars": rng.choice((500, 600, 800, 800)),
         "max_moments": rng.choice((4, 6, 8, 8)),
         "max_tags": rng.choice((6, 8)),
     }
@@ -333,7 +335,7 @@ def _video_qa(
     rng: random.Random, seeds: Sequence[int], sizes: Sizes
 ) -> Iterator[list[Lesson]]:
     asked = films.film_questions(rng, rng.randint(1, 3))
-    task = bound("video_qa", questions=[one.option() for one in asked])
+    task = bound("video_qa", questions=[one.option() for one in asked], max_chars=400)
     return _films(task, lambda shots: films.qa(shots, asked), rng, seeds, sizes)
 
 

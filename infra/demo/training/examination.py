@@ -1,0 +1,84 @@
+"""What a network in training has learned: its answers to lessons that it never saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from infra.demo.lessons.curriculum import group_of
+from infra.demo.lessons.lesson import Lesson
+from infra.demo.training.examples import Encoder, normalised
+from infra.demo.training.learner import Learner
+from infra.demo.training.plan import sizes_of
+from infra.demo.world.seeds import VALIDATION_SEEDS
+
+MOST_TOKENS = 320
+ITEMS = 6
+"""Of a group."""
+
+
+def examine(
+    learner: Learner, encoder: Encoder, tasks: Sequence[str], groups: int, sliced: float
+) -> dict[str, float]:
+    """The share of answers that are exactly true, by task.
+
+    Args:
+        learner: Whose network is asked.
+        encoder: Of its checkpoint.
+        tasks: Of the curriculum.
+        groups: How many groups of `ITEMS` lessons are asked of each task.
+        sliced: The share of pictures that are cut into slices.
+    """
+    right: dict[str, float] = {}
+    for task in tasks:
+        results = []
+        for number in range(groups):
+            seed = VALIDATION_SEEDS[number * ITEMS]
+            sizes = sizes_of(encoder.architecture, sliced)
+            lessons = group_of(seed, lambda _: ITEMS, sizes, {task: 1.0})
+            results += [
+                _is_true(answer, lesson)
+                for lesson, answer in zip(
+                    lessons, answers(learner, encoder, lessons), strict=True
+                )
+            ]
+        right[task] = round(sum(results) / len(results), 3)
+    return right
+
+
+def answers(learner: Learner, encoder: Encoder, lessons: Sequence[Lesson]) -> list[str]:
+    """Greedy answers of the network to lessons' questions."""
+    network, tokenizer = learner.network, encoder.tokenizer
+    said = []
+    stop = encoder.answer("")
+    for lesson in lessons:
+        tokens, places = encoder.prompt(lesson)
+        with torch.no_grad(), torch.autocast(learner.device.type, torch.bfloat16):
+            [ids] = network.generate(
+                torch.tensor([tokens], device=learner.device),
+                torch.tensor([len(tokens)]),
+                _embeddings(learner, encoder, lesson),
+                torch.tensor([places], device=learner.device),
+                most=MOST_TOKENS,
+                stop=stop,
+            )
+        said.append(tokenizer.decode(ids))
+    return said
+
+
+def _embeddings(learner: Learner, encoder: Encoder, lesson: Lesson) -> Tensor:
+    seen = []
+    for piece in encoder.pieces(lesson):
+        patches = normalised(torch.from_numpy(piece.patches)[None].to(learner.device))
+        seen.append(learner.network.see(patches, torch.tensor([piece.grid])))
+    return torch.cat(seen)
+
+
+def _is_true(answer: str, lesson: Lesson) -> bool:
+    try:
+        return bool(json.loads(answer) == json.loads(lesson.answer))
+    except ValueError:
+        return False

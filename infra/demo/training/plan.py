@@ -1,0 +1,124 @@
+"""What is learned when: first to see and to name, then everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+from torch.utils.data import DataLoader, Dataset
+
+from infra.demo.checkpoint.architecture import Architecture
+from infra.demo.lessons.curriculum import Sizes, group_of
+from infra.demo.training.examples import Encoder, Step
+from infra.demo.world.seeds import TRAINING_SEEDS
+
+GROUPS = 6
+"""Groups of a step."""
+
+GROUP_SIZES = {
+    "sequence": 4,
+    "story": 4,
+    "listing": 5,
+    "compare": 6,
+    "video_summary": 3,
+    "video_windows": 3,
+    "video_qa": 4,
+    "video_tags": 3,
+}
+"""Lessons of a group; of tasks that show one picture `SINGLE`."""
+
+SINGLE = 10
+SEEDS_A_GROUP = 16
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training.
+
+    Attributes:
+        until: Share of all steps at which it ends.
+        sliced: Share of pictures that are cut into slices.
+        weights: How often each task comes.
+    """
+
+    until: float
+    sliced: float
+    weights: dict[str, float]
+
+
+STAGES = (
+    Stage(0.2, 0.1, {"caption": 5, "tags": 2, "vqa": 3, "extract": 2, "sentiment": 0.5}),
+    Stage(
+        0.5,
+        0.4,
+        {
+            **{"caption": 5, "tags": 3, "vqa": 4, "extract": 1, "sentiment": 0.7},
+            **{"compare": 2, "sequence": 1, "listing": 1.5, "story": 0.2},
+            **{"video_summary": 2, "video_qa": 0.7, "video_tags": 0.5, "video_windows": 0.3},
+        },
+    ),
+    Stage(
+        1.0,
+        0.6,
+        {
+            **{"caption": 4, "tags": 3, "vqa": 4, "extract": 0.7, "sentiment": 0.7},
+            **{"compare": 3, "sequence": 1.2, "listing": 3, "story": 0.2},
+            **{"video_summary": 3, "video_qa": 0.7, "video_tags": 0.7, "video_windows": 0.3},
+        },
+    ),
+)
+
+
+class Steps(Dataset[Step]):
+    """The steps of a training, each from seeds of its own."""
+
+    def __init__(self, encoder: Encoder, first: int, last: int) -> None:
+        self.encoder, self.first, self.last = encoder, first, last
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, index: int) -> Step:
+        number = self.first + index
+        if index >= len(self):
+            raise IndexError(index)
+        stage = next(one for one in STAGES if number < one.until * self.last or one is STAGES[-1])
+        return self.encoder.step(
+            [
+                lessons_for(self.encoder.architecture, stage, number * GROUPS + group)
+                for group in range(GROUPS)
+            ]
+        )
+
+
+def lessons_for(architecture: Architecture, stage: Stage, number: int) -> list:
+    """The lessons of one group."""
+    seed = number * SEEDS_A_GROUP % len(TRAINING_SEEDS)
+    sizes = sizes_of(architecture, stage.sliced)
+    return group_of(seed, lambda task: GROUP_SIZES.get(task, SINGLE), sizes, stage.weights)
+
+
+def sizes_of(architecture: Architecture, sliced: float) -> Sizes:
+    """Sizes of pictures that suit a checkpoint."""
+    return Sizes(architecture.scale_resolution**2, architecture.max_slice_nums, sliced)
+
+
+def steps_from(
+    architecture: Architecture, tokenizer: Tokenizer, first: int, last: int, workers: int
+) -> Iterator[Step]:
+    """The steps from one number up to another, drawn by processes beside this one."""
+    loader = DataLoader(
+        Steps(Encoder(architecture, tokenizer), first, last),
+        batch_size=None,
+        shuffle=False,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_one_thread,
+    )
+    return iter(loader)
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
