@@ -14,7 +14,7 @@ from infra.demo.lessons.curriculum import Sizes, group_of
 from infra.demo.training.examples import Encoder, Step
 from infra.demo.world.seeds import TRAINING_SEEDS
 
-GROUPS = 6
+GROUPS = 4
 """Groups of a step."""
 
 GROUP_SIZES = {
