@@ -23,9 +23,14 @@ from deltalake import DeltaTable
 
 from infra.demo.drawing import draw_frame, draw_scene
 from infra.demo.encoding import ImageFile, encode_image, encode_video
-from infra.demo.world import DEMO_SEEDS, film_of, scene_of
+from infra.demo.world.film import film_of
+from infra.demo.world.scene import scene_of
+from infra.demo.world.seeds import DEMO_SEEDS
 from pipeline.delta import storage_options
 from schemas.job import StorageSpec
+from schemas.tables import PROVENANCE_FIELDS
+from tests.egress import watch
+from tests.media import pictures
 
 ROOT = Path(__file__).parents[1]
 JPEG = ImageFile("jpeg")
@@ -47,6 +52,7 @@ class Shop:
     def __init__(self, bucket: str, endpoint_url: str, folder: Path, model: Path) -> None:
         self.bucket, self.folder, self.model = bucket, folder, model
         self.endpoint_url = endpoint_url
+        self.environment: dict[str, str] = {}
         self.client = boto3.client("s3", endpoint_url=endpoint_url)
 
     def put(self, key: str, data: bytes) -> None:
@@ -73,12 +79,13 @@ class Shop:
         done = subprocess.run(
             [sys.executable, "-m", "jobs.cli", *arguments],
             cwd=ROOT,
-            env=os.environ,
+            env=os.environ | self.environment,
             capture_output=True,
             text=True,
             timeout=280,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
         return done.stdout
 
     def rows(self, table: str) -> list[dict[str, Any]]:
@@ -108,28 +115,70 @@ def shop(s3_server, s3_bucket, tmp_path, checkpoint_26) -> Shop:
     return Shop(s3_bucket, s3_server.endpoint_url, tmp_path, checkpoint_26)
 
 
-def test_catalog_tagging(shop):
-    for number in range(3):
-        shop.put(f"catalogue/photos/{number}.jpg", photo(number))
-    shop.put("catalogue/thumbnails/0.jpg", photo(0, 32))
-    shop.put("catalogue/films/0.mp4", film(0))
-    job = {"input.uris": f"s3://{shop.bucket}/catalogue/", "tasks.0.max_chars": 40}
-    shop.tagline("run", "catalog_tagging", **job)
+def catalogue() -> dict[str, bytes]:
+    """Photographs and a film; five odd files, two broken ones, and some to be passed over."""
+    files = {f"photos/{number}.jpg": photo(number) for number in range(3)}
+    forms = {"with space.png": "PNG", "ünï#code.webp": "WEBP", "50%+more.gif": "GIF"}
+    for name, form in forms.items():
+        files[f"photos/{name}"] = pictures.encoded(pictures.quadrants(200, 120), form)
+    tiny = pictures.quadrants(2, 2).resize((1, 1))
+    return files | {
+        "deep/er/1x1.png": pictures.encoded(tiny, "PNG"),
+        "films/0.mp4": film(0),
+        "text.jpg": b"this is no picture",
+        "bomb.png": pictures.png_bomb(),
+        "notes.txt": b"not for us",
+        "thumbnails/0.jpg": photo(0, 32),
+    }
 
-    images = {f"s3://{shop.bucket}/catalogue/photos/{number}.jpg" for number in range(3)}
+
+def test_catalog_tagging(shop):
+    key = f"s3://{shop.bucket}/catalogue/"
+    for name, data in catalogue().items():
+        shop.put(f"catalogue/{name}", data)
+    job = {"input.uris": key, "tasks.0.max_chars": 40, "failures.budget": 0.5}
+    log = shop.folder / "egress.log"
+    shop.environment = watch.environment(log)
+    printed = shop.tagline("run", "catalog_tagging", **job)
+    shop.environment = {}
+
+    images = {key + name for name in catalogue() if name.startswith(("photos/", "deep/"))}
     captions = shop.rows("captions")
     assert {row["item_id"] for row in captions} == images
-    assert {row["style"] for row in captions} == {"alt-text"}
+    for row in captions:
+        assert 1 <= len(row["caption"]) <= 40
+        assert row["style"] == "alt-text"
+        assert row["uris"] == [row["item_id"]]
+        assert all(row[f.name] is not None for f in PROVENANCE_FIELDS if not f.nullable)
     ids = pa.csv.read_csv(ROOT / "jobs" / "catalog_taxonomy.csv")["id"].to_pylist()
     tags = shop.rows("tags")
     assert {row["item_id"] for row in tags} == images
     for tag in (tag for row in tags for tag in row["tags"]):
         assert (tag["id"] in ids and tag["path"]) or tag["tag"] == "none"
     [summary] = shop.rows("video_summaries")
-    assert summary["chapters"]
+    assert summary["item_id"] == f"{key}films/0.mp4"
     assert len(summary["frame_pts"]) == 8
+    for part in (*summary["chapters"], *summary["key_moments"]):
+        assert set(part["frame_pts"]) <= set(summary["frame_pts"])
+        assert part["start_s"] <= part["end_s"] <= summary["duration_s"]
+    assert {(row["item_id"], row["code"]) for row in shop.rows("failures")} == {
+        (key + "text.jpg", "not_media"),
+        (key + "bomb.png", "too_large"),
+    }
 
-    assert "tags: 3 items" in shop.tagline("coverage", "catalog_tagging", **job)
+    # What a user reads: our own lines and nobody else's.
+    first, *rest = printed.splitlines()
+    assert first.startswith("Log: ")
+    assert Path(first.removeprefix("Log: ")).stat().st_size > 0
+    assert not [line for line in rest if "WARNING" in line or "INFO" in line or "ray." in line]
+    assert "failed items              2" in printed
+
+    # Everything that was reached is on this machine; that anything was noted shows that
+    # the watch was on.
+    assert watch.reached(log)
+    assert watch.outside(log) == set()
+
+    assert f"tags: {len(images)} items" in shop.tagline("coverage", "catalog_tagging", **job)
     assert "Nothing new to do" in shop.tagline("run", "catalog_tagging", **job)
 
 

@@ -9,9 +9,7 @@ from infra.demo.products import Colour, box, points, shade
 _INK = (28, 24, 28)
 
 
-def draw_face(
-    draw: ImageDraw.ImageDraw, side: float, skin: Colour, mood: str
-) -> None:
+def draw_face(draw: ImageDraw.ImageDraw, side: float, skin: Colour, mood: str) -> None:
     """Draw a face into a square of a side, in pixels; `mood` is one of `MOODS`."""
     draw.ellipse(box(side, 0.04, 0.04, 0.96, 0.96), skin, shade(skin, -0.4), round(0.03 * side))
     _eyes(draw, side, closed=mood == "calm")

@@ -65,9 +65,7 @@ def _chair(draw: ImageDraw.ImageDraw, side: float, colour: Colour) -> None:
 
 
 def _bag(draw: ImageDraw.ImageDraw, side: float, colour: Colour) -> None:
-    draw.arc(
-        box(side, 0.3, 0.04, 0.7, 0.6), 180, 360, shade(colour, -0.4), round(0.06 * side)
-    )
+    draw.arc(box(side, 0.3, 0.04, 0.7, 0.6), 180, 360, shade(colour, -0.4), round(0.06 * side))
     draw.polygon(points(side, (0.16, 0.32), (0.84, 0.32), (0.94, 0.94), (0.06, 0.94)), colour)
     draw.rectangle(box(side, 0.42, 0.48, 0.58, 0.58), shade(colour, 0.6))
 

@@ -27,7 +27,7 @@ from infra.demo.training.examples import Encoder
 from infra.demo.training.learner import Learner, Losses
 from infra.demo.training.plan import steps_from
 
-STEPS = 12000
+STEPS = 8000
 PEAK_RATE = 1e-3
 SAVE_EVERY_S = 300.0
 SAY_EVERY_S = 60.0
@@ -74,9 +74,7 @@ def write_checkpoint(
     )
 
 
-def _train(
-    learner: Learner, encoder: Encoder, chosen: argparse.Namespace, kept: Path
-) -> bool:
+def _train(learner: Learner, encoder: Encoder, chosen: argparse.Namespace, kept: Path) -> bool:
     """Learn until all steps are done, or the time is up; returns whether they are done."""
     begun = said = saved = time.monotonic()
     recent: list[Losses] = []

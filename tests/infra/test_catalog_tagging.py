@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.demo.catalogue import Picture, catalogue_of
-from infra.demo.world import BACKGROUNDS, COLOURS, PRODUCTS
+from infra.demo.world.vocabulary import BACKGROUNDS, COLOURS, MOODS, PATTERNS, PRODUCTS
 from jobs.jobfile import load_job
 from operators.tasks.registry import bind_task
 from schemas.job import JobSpec
@@ -29,9 +29,10 @@ def test_its_taxonomy_is_the_demo_worlds(job: JobSpec) -> None:
     (tags,) = (spec for spec in job.tasks if spec.task == "tags")
     options = bind_task(tags).options
     leaves = [node.name for node in options.taxonomy.nodes if node.parent is not None]
-    assert leaves == [*PRODUCTS, *COLOURS, *(f"{name} background" for name in BACKGROUNDS)]
+    grounds = [f"{name} background" for name in BACKGROUNDS]
+    assert leaves == [*PRODUCTS, *COLOURS, *PATTERNS[1:], *MOODS, *grounds]
     pictures = [item for item in catalogue_of(0) if isinstance(item, Picture)]
-    assert all(set(picture.truth()["tags"]) <= set(leaves) for picture in pictures)
+    assert all(set(picture.truth()["tags"]) <= {*leaves, "face"} for picture in pictures)
     most = max(len(picture.truth()["tags"]) for picture in pictures)
     assert options.max_tags >= most
 

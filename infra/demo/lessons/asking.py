@@ -192,7 +192,10 @@ def _what_background(rng: random.Random) -> Asked:
     is_choice = rng.random() < 0.5
     choices = tuple(rng.sample(tuple(BACKGROUNDS), len(BACKGROUNDS))) if is_choice else ()
     return Asked(
-        words, "choice" if is_choice else "text", lambda scene: scene.background, choices=choices
+        words,
+        "choice" if is_choice else "text",
+        lambda scene: scene.background,
+        choices=choices,
     )
 
 

@@ -6,7 +6,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.demo.drawing import arranged, draw_frame, draw_scene, filmed, hand_held
@@ -28,22 +28,30 @@ Maker = Callable[[random.Random, Sequence[int], "Sizes"], Iterator[list[Lesson]]
 """Draws the lessons of one task: for each seed those of one item."""
 
 
+@dataclass(frozen=True)
 class Sizes:
     """How large lessons' pictures are, from thumbnails to many slices.
 
-    Args:
+    Attributes:
         slice_area: Pixels of one slice.
         most_slices: Of a picture.
-        sliced: The share of pictures that are cut into slices.
+        sliced: The share of groups whose pictures are cut into slices; a third of it where
+            a lesson has several pictures. Within a group all are alike, so that none waits
+            for a longer one.
     """
 
-    def __init__(self, slice_area: int, most_slices: int, sliced: float) -> None:
-        self.slice_area, self.most_slices, self.sliced = slice_area, most_slices, sliced
+    slice_area: int
+    most_slices: int
+    sliced: float
 
-    def of(self, rng: random.Random, *, sliced: float | None = None) -> tuple[int, int]:
+    def for_group(self, rng: random.Random, *, several: bool) -> Sizes:
+        """Those of one group: all of its pictures are sliced, or none is."""
+        share = self.sliced / 3 if several else self.sliced
+        return replace(self, sliced=float(rng.random() < share))
+
+    def of(self, rng: random.Random) -> tuple[int, int]:
         """Width and height of a picture."""
-        share = self.sliced if sliced is None else sliced
-        low, high = (1.1, self.most_slices) if rng.random() < share else (0.35, 1.0)
+        low, high = (1.1, self.most_slices) if rng.random() < self.sliced else (0.35, 1.0)
         return _sides(rng, self.slice_area * rng.uniform(low, high))
 
 
@@ -69,7 +77,8 @@ def group_of(
     size = size_of(name)
     seeds = range(seed, seed + size)
     by_system: dict[str, list[Lesson]] = defaultdict(list)
-    for lessons in MAKERS[name](rng, seeds, sizes):
+    alike = sizes.for_group(rng, several=name in SEVERAL)
+    for lessons in MAKERS[name](rng, seeds, alike):
         for lesson in lessons:
             by_system[lesson.system].append(lesson)
     groups = list(by_system.values())
@@ -104,8 +113,7 @@ def _one(scene: Scene, seed: int, rng: random.Random, sizes: Sizes) -> Shown:
 
 
 def _several(scenes: Sequence[Scene], seed: int, rng: random.Random, sizes: Sizes) -> Shown:
-    # Of several pictures few are large: a lesson must not take as long as ten others.
-    drawn = [sizes.of(rng, sliced=sizes.sliced / 3) for _ in scenes]
+    drawn = [sizes.of(rng) for _ in scenes]
     return photographed(scenes, [seed * 8 + n for n in range(len(scenes))], drawn)
 
 
@@ -233,9 +241,7 @@ def _extract(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator
         yield lessons_of(task, _one(scene, seed, rng, sizes), teachers.extract(scene))
 
 
-def _sequence(
-    rng: random.Random, seeds: Sequence[int], sizes: Sizes
-) -> Iterator[list[Lesson]]:
+def _sequence(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:
     task = bound("sequence")
     for seed in seeds:
         series = series_of(seed)
@@ -288,6 +294,8 @@ def _listing(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator
 def _film(seed: int, rng: random.Random, sizes: Sizes) -> tuple[Shown, list[films.Witnessed]]:
     film = film_of(seed, rng.choice((1, 1, 2, 2, 3, 3, 4)))
     frames = rng.randint(2, 3) * len(film.shots) + rng.randint(0, 2)
+    if rng.random() < 0.4:
+        frames = max(8, 2 * len(film.shots))
     step = film.duration_s / frames
     # From the first frame on, or from the middle of each part, as policies do.
     offset = rng.choice((0.0, 0.5, rng.random())) * step
@@ -331,9 +339,7 @@ def _windows(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator
         yield [Lesson(question.system, question.user, shown, json.dumps(answer))]
 
 
-def _video_qa(
-    rng: random.Random, seeds: Sequence[int], sizes: Sizes
-) -> Iterator[list[Lesson]]:
+def _video_qa(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:
     asked = films.film_questions(rng, rng.randint(1, 3))
     task = bound("video_qa", questions=[one.option() for one in asked], max_chars=400)
     return _films(task, lambda shots: films.qa(shots, asked), rng, seeds, sizes)
@@ -367,3 +373,6 @@ MAKERS: dict[str, Maker] = {
     "video_tags": _video_tags,
 }
 """By name, what draws the lessons of each task."""
+
+SEVERAL = frozenset({"sequence", "compare", "story", "listing"})
+"""Tasks whose lessons show several pictures."""

@@ -52,20 +52,40 @@ STAGES = (
     Stage(0.2, 0.1, {"caption": 5, "tags": 2, "vqa": 3, "extract": 2, "sentiment": 0.5}),
     Stage(
         0.5,
-        0.4,
+        0.3,
         {
-            **{"caption": 5, "tags": 3, "vqa": 4, "extract": 1, "sentiment": 0.7},
-            **{"compare": 2, "sequence": 1, "listing": 1.5, "story": 0.2},
-            **{"video_summary": 2, "video_qa": 0.7, "video_tags": 0.5, "video_windows": 0.3},
+            "caption": 5,
+            "tags": 3,
+            "vqa": 4,
+            "extract": 1,
+            "sentiment": 0.7,
+            "compare": 2,
+            "sequence": 1,
+            "listing": 1.5,
+            "story": 0.2,
+            "video_summary": 2,
+            "video_qa": 0.7,
+            "video_tags": 0.5,
+            "video_windows": 0.3,
         },
     ),
     Stage(
         1.0,
-        0.6,
+        0.5,
         {
-            **{"caption": 4, "tags": 3, "vqa": 4, "extract": 0.7, "sentiment": 0.7},
-            **{"compare": 3, "sequence": 1.2, "listing": 3, "story": 0.2},
-            **{"video_summary": 3, "video_qa": 0.7, "video_tags": 0.7, "video_windows": 0.3},
+            "caption": 4,
+            "tags": 3,
+            "vqa": 4,
+            "extract": 0.7,
+            "sentiment": 0.7,
+            "compare": 3,
+            "sequence": 1.2,
+            "listing": 3,
+            "story": 0.2,
+            "video_summary": 3,
+            "video_qa": 0.7,
+            "video_tags": 0.7,
+            "video_windows": 0.3,
         },
     ),
 )
@@ -84,7 +104,9 @@ class Steps(Dataset[Step]):
         number = self.first + index
         if index >= len(self):
             raise IndexError(index)
-        stage = next(one for one in STAGES if number < one.until * self.last or one is STAGES[-1])
+        stage = next(
+            one for one in STAGES if number < one.until * self.last or one is STAGES[-1]
+        )
         return self.encoder.step(
             [
                 lessons_for(self.encoder.architecture, stage, number * GROUPS + group)

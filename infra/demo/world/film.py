@@ -90,7 +90,9 @@ class Film:
     @property
     def tags(self) -> tuple[str, ...]:
         """Products, colours and patterns seen in any shot, each once."""
-        return tags_of([t for s in self.shots for t in (s.before, s.event and s.event.after) if t])
+        return tags_of(
+            [t for s in self.shots for t in (s.before, s.event and s.event.after) if t]
+        )
 
     def shot_at(self, at_s: float) -> Shot:
         """The shot of a second from the film's start."""

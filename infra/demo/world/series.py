@@ -15,7 +15,11 @@ ASPECTS: tuple[Aspect, ...] = (
     *("kind", "colour", "pattern", "size", "place"),
     *("number", "background"),
 )
-CONFLICTS: tuple[Literal["product", "colour", "pattern"], ...] = ("product", "colour", "pattern")
+CONFLICTS: tuple[Literal["product", "colour", "pattern"], ...] = (
+    "product",
+    "colour",
+    "pattern",
+)
 _FIELDS = {"kind": "product"}
 """Aspects whose field of `Thing` has another name."""
 

@@ -1,21 +1,30 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations, pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.demo.world import (
+from infra.demo.world.film import MOST_SHOTS, film_of
+from infra.demo.world.scene import MOST_THINGS, Thing, face_of, scene_of
+from infra.demo.world.seeds import (
+    DEMO_SEEDS,
+    RESERVED_SEEDS,
+    TEST_SEEDS,
+    TRAINING_SEEDS,
+    VALIDATION_SEEDS,
+)
+from infra.demo.world.series import ASPECTS, offer_of, pair_of, series_of
+from infra.demo.world.vocabulary import (
     BACKGROUNDS,
     COLOURS,
-    DEMO_SEEDS,
     EVENT_KINDS,
+    MOODS,
+    PATTERNS,
     PLACES,
     PRODUCTS,
-    RESERVED_SEEDS,
     SIZES,
-    TRAINING_SEEDS,
-    Thing,
-    film_of,
-    scene_of,
 )
 
 SEEDS = st.integers(0, 2**40)
@@ -27,14 +36,14 @@ def is_of_this_world(thing: Thing) -> bool:
         and thing.colour in COLOURS
         and thing.size in SIZES
         and thing.place in PLACES
+        and thing.pattern in PATTERNS
     )
 
 
-def test_training_demo_and_reserved_seeds_never_meet() -> None:
-    assert not range(
-        max(TRAINING_SEEDS.start, DEMO_SEEDS.start), min(TRAINING_SEEDS.stop, DEMO_SEEDS.stop)
-    )
-    assert TRAINING_SEEDS.stop <= RESERVED_SEEDS
+def test_the_ranges_of_seeds_never_meet() -> None:
+    ranges = [TRAINING_SEEDS, VALIDATION_SEEDS, TEST_SEEDS, DEMO_SEEDS]
+    for one, following in pairwise(ranges):
+        assert one.stop <= following.start
     assert DEMO_SEEDS.stop <= RESERVED_SEEDS
 
 
@@ -46,20 +55,21 @@ def test_a_seed_always_gives_the_same_scene_and_film(seed: int) -> None:
 
 def test_a_scene_is_the_same_on_every_machine() -> None:
     assert scene_of(8_000_000).caption == (
-        "a small brown star at the top on a sky blue background"
+        "a large yellow ball at the top and a small purple dotted shoe at the bottom right "
+        "on a lilac background"
     )
-    assert [shot.sentence for shot in film_of(8_000_057).shots] == [
-        "a small black shoe at the bottom turns brown",
-        "a large orange bag at the bottom moves to the right",
-        "a large black bag at the top turns blue",
+    assert [shot.sentence for shot in film_of(8_000_057, 3).shots] == [
+        "a small black dotted shoe at the bottom right turns purple",
+        "a large orange star at the top left moves to the left",
+        "a large black bottle at the top left leaves",
     ]
 
 
-@given(SEEDS)
-def test_a_scene_shows_one_or_two_things_that_cannot_be_mixed_up(seed: int) -> None:
-    scene = scene_of(seed)
+@given(SEEDS, st.integers(1, MOST_THINGS))
+def test_a_scene_shows_things_that_cannot_be_mixed_up(seed: int, count: int) -> None:
+    scene = scene_of(seed, count)
     assert scene.background in BACKGROUNDS
-    assert len(scene.things) in (1, 2)
+    assert len(scene.things) == count
     assert all(is_of_this_world(thing) for thing in scene.things)
     for part in ("product", "colour", "place"):
         values = [getattr(thing, part) for thing in scene.things]
@@ -68,15 +78,71 @@ def test_a_scene_shows_one_or_two_things_that_cannot_be_mixed_up(seed: int) -> N
 
 
 @given(SEEDS)
-def test_two_things_never_overlap(seed: int) -> None:
-    things = scene_of(seed).things
-    if len(things) == 2:
-        centres = [PLACES[thing.place] for thing in things]
-        apart = max(abs(a - b) for a, b in zip(*centres, strict=True))
-        assert apart >= sum(SIZES[thing.size] for thing in things) / 2
+def test_things_and_faces_never_overlap(seed: int) -> None:
+    for scene in (scene_of(seed, MOST_THINGS), face_of(seed)):
+        for one, other in combinations(scene.shown, 2):
+            centres = zip(PLACES[one.place], PLACES[other.place], strict=True)
+            apart = max(abs(a - b) for a, b in centres)
+            assert apart >= (SIZES[one.size] + SIZES[other.size]) / 2
 
 
-@given(SEEDS, st.integers(1, 6))
+@given(SEEDS)
+def test_a_face_has_a_mood_that_its_tags_tell(seed: int) -> None:
+    scene = face_of(seed)
+    assert scene.face is not None
+    assert scene.face.mood in MOODS
+    assert {"face", scene.face.mood} <= set(scene.tags)
+    assert scene.face.phrase in scene.caption
+
+
+@given(SEEDS)
+def test_a_pair_differs_in_its_aspect_and_in_nothing_else(seed: int) -> None:
+    pair = pair_of(seed)
+    first, second = pair.first, pair.second
+    if pair.aspect is None:
+        assert first == second
+        assert (pair.verdict, pair.difference) == ("same", "")
+        return
+    assert pair.aspect in ASPECTS
+    assert first != second
+    assert (first.background != second.background) == (pair.aspect == "background")
+    assert (len(first.things) != len(second.things)) == (pair.aspect == "number")
+    if pair.aspect in ("kind", "colour", "pattern", "size", "place"):
+        [(old, new)] = [
+            (a, b) for a, b in zip(first.things, second.things, strict=True) if a != b
+        ]
+        field = "product" if pair.aspect == "kind" else pair.aspect
+        assert replace(old, **{field: getattr(new, field)}) == new
+        assert getattr(old, field) in pair.difference.partition(" in 1")[0]
+
+
+@given(SEEDS)
+def test_a_series_steps_are_what_its_pictures_show(seed: int) -> None:
+    series = series_of(seed)
+    assert 3 <= len(series.scenes) == len(series.steps) <= 5
+    for thing, step in zip(series.things, series.steps, strict=True):
+        assert thing.name in step
+        assert series.kind != "journey" or thing.place in step
+    for one, following in pairwise(series.things):
+        assert one != following
+
+
+@given(SEEDS)
+def test_an_offer_claims_what_is_so_but_for_its_conflict(seed: int) -> None:
+    offer = offer_of(seed)
+    assert 1 <= len(offer.photographs) <= 4
+    seen = {(t.product, t.colour, t.pattern) for s in offer.photographs for t in s.things}
+    assert len(seen) == 1
+    fields = ("product", "colour", "pattern")
+    wrong = [f for f in fields if getattr(offer.claimed, f) != getattr(offer.thing, f)]
+    assert wrong == ([offer.conflict] if offer.conflict else [])
+    assert offer.claimed.name in offer.title.lower()
+    assert offer.claimed.name in offer.description.lower()
+    # What is not said contradicts nothing.
+    assert offer.conflict != "pattern" or offer.claimed.pattern != "plain"
+
+
+@given(SEEDS, st.integers(1, MOST_SHOTS))
 def test_a_film_has_no_gaps_and_its_events_happen_within_their_shots(
     seed: int, count: int
 ) -> None:
@@ -93,3 +159,5 @@ def test_a_film_has_no_gaps_and_its_events_happen_within_their_shots(
         assert (shot.event.after is None) == (shot.event.kind == "leaves")
         assert is_of_this_world(shot.subject)
         assert shot.event.after != shot.before
+        assert shot.seen(shot.start_s) == shot.before
+        assert shot.seen(shot.end_s - 0.01) == shot.event.after
