@@ -245,7 +245,8 @@ def doctor(
 
 
 def _storage_of(output: str, endpoint_url: str | None) -> StorageSpec:
-    from schemas.job import StorageSpec, check_uri
+    from schemas.job import StorageSpec
+    from schemas.uris import check_uri
 
     try:
         check_uri(output)

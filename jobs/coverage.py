@@ -12,7 +12,8 @@ from operators.tasks.registry import BoundTask, bind_tasks
 from operators.tasks.vocabulary import NOTHING
 from operators.taxonomy import Node, Taxonomy
 from schemas.failure import UsageError
-from schemas.job import JobSpec, join_uri
+from schemas.job import JobSpec
+from schemas.uris import join_uri
 
 
 def show_coverage(console: Console, job: JobSpec, *, unused_only: bool) -> None:

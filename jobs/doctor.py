@@ -20,7 +20,8 @@ from rich.text import Text
 
 from jobs.terminal import printable
 from schemas.failure import ItemFailure, TaglineError
-from schemas.job import JobSpec, join_uri
+from schemas.job import JobSpec
+from schemas.uris import join_uri
 
 GIB = 1024**3
 LOADING_S = 120

@@ -13,8 +13,9 @@ from rich.text import Text
 from jobs.terminal import printable
 from operators.tasks.registry import TASKS
 from schemas.failure import UsageError
-from schemas.job import StorageSpec, join_uri
+from schemas.job import StorageSpec
 from schemas.tables import FAILURES_TABLE, PROVENANCE_FIELDS, RUNS_TABLE
+from schemas.uris import join_uri
 
 _HIDDEN = frozenset(field.name for field in PROVENANCE_FIELDS)
 _COLUMNS = {

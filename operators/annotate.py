@@ -19,12 +19,8 @@ from operators.tasks.base import Subject
 from operators.tasks.registry import WINDOWS, BoundTask
 from operators.tasks.video_windows import VideoWindowsRow
 from schemas.failure import ItemFailure
-from schemas.item import (
-    ANNOTATED_SCHEMA,
-    DecodedItem,
-    PendingTask,
-    table_to_decoded,
-)
+from schemas.item import DecodedItem, PendingTask
+from schemas.item_tables import ANNOTATED_SCHEMA, table_to_decoded
 from schemas.media import Frames, MediaKind
 
 _NO_FRAMES_LEFT = Frames(MediaKind.VIDEO, b"", ())

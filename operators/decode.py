@@ -15,7 +15,8 @@ from operators.signatures import HEAD_BYTES, sniff
 from operators.video.decode import decode_long_video, decode_video
 from operators.video.subtitles import cues_of_file
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.item import DecodedItem, Item, decoded_to_table, plan_to_items
+from schemas.item import DecodedItem, Item
+from schemas.item_tables import decoded_to_table, plan_to_items
 from schemas.job import MediaSpec, StorageSpec
 from schemas.media import Cue, Frames, MediaKind, Part
 from schemas.tables import WINDOWS_TASK

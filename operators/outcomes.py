@@ -10,7 +10,8 @@ from typing import Any
 from operators.talks import Seen, Talk
 from operators.tasks.video_windows import DescribedWindow, VideoWindowsRow
 from schemas.failure import ItemFailure
-from schemas.item import DecodedItem, failure_from_struct, failure_to_struct
+from schemas.item import DecodedItem
+from schemas.item_tables import failure_from_struct, failure_to_struct
 
 
 @dataclass

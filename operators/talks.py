@@ -15,7 +15,8 @@ from operators.tasks.arrow import Row
 from operators.tasks.base import Conversation, Question, Reply
 from operators.tasks.reading import read_answer
 from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
-from schemas.item import DecodedItem, PendingTask, failure_to_struct
+from schemas.item import DecodedItem, PendingTask
+from schemas.item_tables import failure_to_struct
 from schemas.media import Frames
 
 MORE_TOKENS_FACTOR = 2

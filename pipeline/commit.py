@@ -16,8 +16,9 @@ from operators.storage import open_store
 from operators.tasks.registry import BoundTask
 from pipeline.output_table import OutputTable
 from schemas.failure import RETRYABLE, FailureCode
-from schemas.job import OutputSpec, StorageSpec, join_uri
+from schemas.job import OutputSpec, StorageSpec
 from schemas.tables import FAILURES_SCHEMA, FAILURES_TABLE
+from schemas.uris import join_uri
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction, RemoveAction
 
 from operators.storage.base import Store
-from schemas.job import join_uri
+from schemas.uris import join_uri
 
 STATISTICS_COLUMNS = ("item_id", "task")
 

@@ -18,8 +18,9 @@ from pipeline.edit_lines import EditLine, read_edit_lines
 from pipeline.locks import LOCKED, answer_columns
 from pipeline.output_table import OutputTable
 from schemas.failure import UsageError
-from schemas.job import StorageSpec, join_uri
+from schemas.job import StorageSpec
 from schemas.tables import KEY_FIELDS, RESERVED_TABLES
+from schemas.uris import join_uri
 
 MAX_PROBLEMS_SHOWN = 20
 

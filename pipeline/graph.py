@@ -16,7 +16,7 @@ from operators.decode import DecodeOperator
 from pipeline.cluster import ClusterSize
 from pipeline.plan import Plan
 from pipeline.stages import AnnotateStage, DecodeStage, ReadPlanStage
-from schemas.item import ANNOTATED_SCHEMA
+from schemas.item_tables import ANNOTATED_SCHEMA
 from schemas.job import ResourceSpec, StorageSpec
 
 MOST_ITEMS_PER_CALL = 8

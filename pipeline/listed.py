@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from operators.sources.base import ListedItem
 from schemas.failure import UsageError
-from schemas.item import LISTED_FIELDS, MEDIUM_TYPE, Medium, context_to_json
+from schemas.item import Medium
+from schemas.item_tables import LISTED_FIELDS, MEDIUM_TYPE, context_to_json
 
 LISTING_ROWS_PER_GROUP = 20_000
 MEMORY_LIMIT = "512MB"

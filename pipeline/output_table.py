@@ -26,7 +26,8 @@ from pipeline.datafile import removal_of, write_data_file
 from pipeline.delta import on_one_line, open_table, storage_options
 from pipeline.locks import keep_locked, row_keys
 from schemas.failure import StorageError, UsageError
-from schemas.job import StorageSpec, join_uri
+from schemas.job import StorageSpec
+from schemas.uris import join_uri
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 10.0

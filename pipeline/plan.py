@@ -23,9 +23,10 @@ from pipeline.delta import open_table, query
 from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
 from pipeline.owed import OwedTask
 from pipeline.windows import load_windows, with_windows_sql
-from schemas.item import PLAN_SCHEMA
-from schemas.job import StorageSpec, join_uri
+from schemas.item_tables import PLAN_SCHEMA
+from schemas.job import StorageSpec
 from schemas.tables import FAILURES_TABLE
+from schemas.uris import join_uri
 
 ROWS_PER_PART = 4096
 

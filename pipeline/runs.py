@@ -11,8 +11,9 @@ from pipeline.commit import SinkCounts
 from pipeline.output_table import OutputTable
 from pipeline.plan import PlanCounts
 from pipeline.report import RunReport
-from schemas.job import JobSpec, join_uri
+from schemas.job import JobSpec
 from schemas.tables import RUNS_SCHEMA, RUNS_TABLE, SCHEMA_VERSION
+from schemas.uris import join_uri
 
 
 def append_run(

@@ -27,12 +27,8 @@ from operators.storage import open_store
 from pipeline.blame import DEATHS_ALONE, Blame, Gate
 from pipeline.board import BoardAssembly, Reporter
 from schemas.failure import EngineError, FailureCode, ItemFailure, Stage, TaglineError
-from schemas.item import (
-    PLAN_SCHEMA,
-    DecodedItem,
-    Item,
-    plan_to_items,
-)
+from schemas.item import DecodedItem, Item
+from schemas.item_tables import PLAN_SCHEMA, plan_to_items
 from schemas.job import StorageSpec
 from schemas.tables import WINDOWS_TASK
 

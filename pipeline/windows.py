@@ -10,8 +10,9 @@ import pyarrow as pa
 from pipeline.delta import open_table, query
 from pipeline.listed import quoted
 from pipeline.owed import OwedTask
-from schemas.job import StorageSpec, join_uri
+from schemas.job import StorageSpec
 from schemas.media import MediaKind
+from schemas.uris import join_uri
 
 VIDEO = str(MediaKind.VIDEO)
 

@@ -6,8 +6,6 @@ Credentials never enter the job file at all: they come from the standard AWS cha
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -21,207 +19,12 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.hosts import HostPattern
-
-URI_SCHEMES = ("s3",)
-
-
-def check_uri(value: str) -> str:
-    """Accept ``s3://bucket[/prefix]`` or a local path; raise ValueError otherwise."""
-    if not value.strip():
-        raise ValueError("expected s3://bucket/prefix or a local path, not an empty string")
-    if "://" not in value:
-        return value
-    scheme, _, rest = value.partition("://")
-    if scheme not in URI_SCHEMES:
-        raise ValueError(
-            f"expected s3://bucket/prefix or a local path; the scheme {scheme!r} is not known"
-        )
-    if not rest.partition("/")[0]:
-        raise ValueError("expected s3://bucket/prefix; the bucket's name is missing")
-    return value
+from schemas.inputs import HttpSpec, InputSpec
+from schemas.section import Section
+from schemas.uris import check_uri
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-def _listed(value: Any) -> Any:
-    """One text where a list of texts is expected is a list of one."""
-    return (value,) if isinstance(value, str) else value
-
-
-class ManifestSpec(_Section):
-    """A table that lists the items: Parquet, CSV or JSON Lines."""
-
-    uris: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="s3://bucket/prefix, local folders or single files, ending in .parquet, "
-        ".csv, .jsonl or .ndjson."
-    )
-    id: str = Field(default="id", description="Column of the item's id.")
-    media: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="Column or columns of the media: an address, a list of addresses, the "
-        "bytes themselves, or a struct of bytes and path; the last two in Parquet only."
-    )
-    kind: Literal["image", "images", "video"] | None = Field(
-        default=None,
-        description="What the items are; by default images where a row can hold several "
-        "media, else by the suffix.",
-    )
-    base: str | None = Field(
-        default=None, description="Where relative addresses in the media columns begin."
-    )
-    version: str | None = Field(
-        default=None,
-        description="Column that changes when the media behind the addresses do, such as an "
-        "ETag or a date; without one only new addresses are noticed.",
-    )
-    subtitles: str | None = Field(
-        default=None, description="Column of the address of a video's .srt or .vtt file."
-    )
-    carry: tuple[str, ...] = Field(
-        default=(), description="Columns that go to the output's rows, in column `carried`."
-    )
-
-    _lists = field_validator("uris", "media", "carry", mode="before")(_listed)
-
-    @field_validator("uris")
-    @classmethod
-    def _uris_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_uri(uri) for uri in value)
-
-    @field_validator("base")
-    @classmethod
-    def _base_is_known(cls, value: str | None) -> str | None:
-        web = value is not None and value.lower().startswith(("http://", "https://"))
-        return value if value is None or web else check_uri(value)
-
-
-class ShardsSpec(_Section):
-    """Tar archives of samples, as WebDataset writes them."""
-
-    uris: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="s3://bucket/prefix, local folders or single files, ending in .tar."
-    )
-    kind: Literal["image", "images", "video"] | None = Field(
-        default=None,
-        description="What the items are; by default video where a sample has one, images "
-        "where it has several, else image.",
-    )
-    media: tuple[str, ...] = Field(
-        default=(),
-        description="Extensions of the members that are media (jpg, left.png); by default "
-        "those of all images and videos.",
-    )
-    id: str | None = Field(
-        default=None,
-        description="Field of the .json member that is the item's id; by default the id is "
-        "the shard's address and the sample's key.",
-    )
-    carry: tuple[str, ...] = Field(
-        default=(),
-        description="Fields of the .json member (or txt, cls) that go to the output's rows, "
-        "in column `carried`.",
-    )
-
-    _lists = field_validator("uris", "media", "carry", mode="before")(_listed)
-
-    @field_validator("uris")
-    @classmethod
-    def _uris_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_uri(uri) for uri in value)
-
-    @field_validator("media")
-    @classmethod
-    def _extensions_are_plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        extensions = tuple(extension.strip().lower().lstrip(".") for extension in value)
-        if not all(extensions) or any("/" in extension for extension in extensions):
-            raise ValueError("expected extensions such as jpg or left.png")
-        return extensions
-
-
-class InputSpec(_Section):
-    """Where the images and videos are: in folders, as a manifest lists them, or in shards."""
-
-    uris: tuple[str, ...] = Field(
-        default=(), description="s3://bucket/prefix, local folders or single files."
-    )
-    include: tuple[str, ...] = Field(
-        default=(),
-        description="Glob patterns on the path below the URI (** crosses folders); "
-        "if given, only what matches one is taken.",
-    )
-    exclude: tuple[str, ...] = Field(
-        default=(), description="Glob patterns; what matches one is left out."
-    )
-    manifest: ManifestSpec | None = Field(
-        default=None, description="A table that lists the items, in place of uris."
-    )
-    shards: ShardsSpec | None = Field(
-        default=None, description="Tar archives that hold the items, in place of uris."
-    )
-
-    _lists = field_validator("uris", mode="before")(_listed)
-
-    @field_validator("uris")
-    @classmethod
-    def _uris_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_uri(uri) for uri in value)
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> InputSpec:
-        given = (bool(self.uris), self.manifest is not None, self.shards is not None)
-        if sum(given) != 1:
-            raise ValueError(
-                "expected exactly one of uris, manifest and shards, with at least one address"
-            )
-        if not self.uris and (self.include or self.exclude):
-            raise ValueError("expected no include or exclude beside manifest or shards")
-        return self
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """What is read to find the items."""
-        listed = self.manifest or self.shards
-        return self.uris if listed is None else listed.uris
-
-
-class HttpSpec(_Section):
-    """Web servers that a manifest's media may come from; no others are asked."""
-
-    hosts: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="Exact hosts, or *.suffix for every name below it, each with an optional "
-        ":port; without one the scheme's own."
-    )
-    private_networks: tuple[str, ...] = Field(
-        default=(),
-        description="Networks like 10.0.0.0/8 that may be reached although not public.",
-    )
-
-    _lists = field_validator("hosts", "private_networks", mode="before")(_listed)
-
-    @field_validator("hosts")
-    @classmethod
-    def _hosts_are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for host in value:
-            try:
-                HostPattern.parse(host)
-            except ValueError as error:
-                raise ValueError(f"{error}, not {host!r}") from error
-        return value
-
-    @field_validator("private_networks")
-    @classmethod
-    def _networks_are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            try:
-                ip_network(network)
-            except ValueError as error:
-                raise ValueError(f"expected a network like 10.0.0.0/8; {error}") from error
-        return value
-
-
-class StorageSpec(_Section):
+class StorageSpec(Section):
     """How object storage is reached. Credentials come from the standard AWS chain."""
 
     endpoint_url: str | None = Field(
@@ -252,7 +55,7 @@ class StorageSpec(_Section):
         return value
 
 
-class ModelSpec(_Section):
+class ModelSpec(Section):
     """Which model annotates."""
 
     path: str = Field(
@@ -304,7 +107,7 @@ MAX_WINDOWS = 576
 """What a tree of two levels with 24 branches holds."""
 
 
-class VideoSampling(_Section):
+class VideoSampling(Section):
     """Which frames of a video the model sees."""
 
     policy: Literal["uniform", "fps", "keyframes"] = "uniform"
@@ -323,7 +126,7 @@ class VideoSampling(_Section):
     )
 
 
-class SeveralImages(_Section):
+class SeveralImages(Section):
     """What becomes of an item's images when there are many, or one is broken."""
 
     max: Annotated[int, Field(ge=1, le=64)] = Field(
@@ -339,7 +142,7 @@ class SeveralImages(_Section):
     )
 
 
-class MediaSpec(_Section):
+class MediaSpec(Section):
     """How media are decoded."""
 
     max_pixels: Annotated[int, Field(ge=28 * 28)] | None = Field(
@@ -361,7 +164,7 @@ class MediaSpec(_Section):
     images: SeveralImages = SeveralImages()
 
 
-class FailureSpec(_Section):
+class FailureSpec(Section):
     """How much may fail."""
 
     budget: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)] = Field(
@@ -377,7 +180,7 @@ class FailureSpec(_Section):
     )
 
 
-class ResourceSpec(_Section):
+class ResourceSpec(Section):
     """What of the machine or cluster is used."""
 
     ray_address: str | None = Field(
@@ -400,7 +203,7 @@ class ResourceSpec(_Section):
     object_store_gib: PositiveFloat | None = None
 
 
-class OutputSpec(_Section):
+class OutputSpec(Section):
     """Where the tables go."""
 
     uri: str
@@ -413,7 +216,7 @@ class OutputSpec(_Section):
         return check_uri(value)
 
 
-class JobSpec(_Section):
+class JobSpec(Section):
     """A whole job, as read from a job file.
 
     The shortest one that works::
@@ -470,10 +273,3 @@ class JobSpec(_Section):
                 f"expected storage.http.hosts to list the host of input.manifest.base ({base})"
             )
         return self
-
-
-def join_uri(base: str, *parts: str) -> str:
-    """Join a URI or local path with further parts by single slashes."""
-    if "://" in base:
-        return "/".join([base.rstrip("/"), *(part.strip("/") for part in parts)])
-    return str(PurePosixPath(base, *parts))

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from schemas.item import LEFT_OUT_TYPE
+from schemas.item_tables import LEFT_OUT_TYPE
 
 SCHEMA_VERSION = 3
 

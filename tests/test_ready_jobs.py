@@ -20,12 +20,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from deltalake import DeltaTable
+from typer.testing import CliRunner
 
 from infra.demo.drawing import draw_frame, draw_scene
 from infra.demo.encoding import ImageFile, encode_image, encode_video
 from infra.demo.world.film import film_of
 from infra.demo.world.scene import scene_of
 from infra.demo.world.seeds import DEMO_SEEDS
+from jobs.cli import app
 from pipeline.delta import storage_options
 from schemas.job import StorageSpec
 from schemas.tables import PROVENANCE_FIELDS
@@ -71,11 +73,18 @@ class Shop:
         arguments = [
             part for key, value in values.items() for part in ("--set", f"{key}={value}")
         ]
-        file = job if job.endswith(".yaml") else f"jobs/{job}.yaml"
-        return self.run(command, file, *more, *arguments)
+        file = job if job.endswith(".yaml") else f"{ROOT}/jobs/{job}.yaml"
+        run = self.run if command == "run" else self.at_once
+        return run(command, file, *more, *arguments)
+
+    def at_once(self, *arguments: str) -> str:
+        """Run a command that starts neither Ray nor an engine; answers what it printed."""
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+        return done.stdout
 
     def run(self, *arguments: str) -> str:
-        """Run the program; answers what it printed."""
+        """Run the program in a process of its own; answers what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", "jobs.cli", *arguments],
             cwd=ROOT,
@@ -234,7 +243,7 @@ def test_listing_enrichment(shop):
     edits.write_text(json.dumps({"item_id": "a-1", "title": "Red enamel mug"}))
     output = f"s3://{shop.bucket}/out"
     reach = ("--endpoint-url", shop.endpoint_url)
-    shop.run("edit", output, str(edits), "--table", "listings", *reach)
+    shop.at_once("edit", output, str(edits), "--table", "listings", *reach)
     [after] = [row for row in shop.rows("listings") if row["item_id"] == "a-1"]
     assert (after["title"], after["locked"]) == ("Red enamel mug", ["title"])
     assert after["description"] == rows["a-1"]["description"]
@@ -290,7 +299,7 @@ def test_dataset_captioning(shop):
     spec["input"] = {"shards": {"uris": shards}}
     file = shop.folder / "from_shards.yaml"
     file.write_text(yaml.safe_dump(spec))
-    assert shards in shop.run("validate", str(file))
+    assert shards in shop.at_once("validate", str(file))
 
 
 def members_of(archive: bytes) -> dict[str, bytes]:

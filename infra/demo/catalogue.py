@@ -30,7 +30,7 @@ CATALOGUE_VERSION = 2
 SEEDS_PER_CATALOGUE = 1000
 FPS = 12
 
-_PICTURE_SIZES = (
+PICTURE_SIZES = (
     (64, 64),
     (96, 128),
     (200, 150),
@@ -44,7 +44,7 @@ _PICTURE_SIZES = (
     (768, 1152),
     (1280, 960),
 )
-_FILM_SIZES = ((320, 240), (426, 240), (240, 426), (320, 320), (480, 270), (640, 360))
+FILM_SIZES = ((320, 240), (426, 240), (240, 426), (320, 320), (480, 270), (640, 360))
 _FORMATS = (
     ImageFile("jpeg"),
     ImageFile("png"),
@@ -177,7 +177,7 @@ def catalogue_of(number: int = 0) -> list[Picture | Clip]:
 
 
 def _pictures(seeds: Iterator[int]) -> Iterator[Picture]:
-    shapes = [(size, how) for how in _FORMATS for size in _PICTURE_SIZES]
+    shapes = [(size, how) for how in _FORMATS for size in PICTURE_SIZES]
     odd = [
         ((720, 960), ImageFile("jpeg", turned=True)),
         ((640, 640), ImageFile("jpeg", mode="CMYK")),
@@ -193,7 +193,7 @@ def _pictures(seeds: Iterator[int]) -> Iterator[Picture]:
 
 
 def _films(seeds: Iterator[int]) -> Iterator[Clip]:
-    for index, (width, height) in enumerate(_FILM_SIZES, start=1):
+    for index, (width, height) in enumerate(FILM_SIZES, start=1):
         shots = 1 + index % _MOST_SHOTS
         yield Clip(f"films/film-{index:02}.mp4", next(seeds), width, height, shots)
 

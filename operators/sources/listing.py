@@ -12,8 +12,9 @@ from operators.sources.subtitles import is_subtitles, paired
 from operators.storage import ObjectInfo, Stores
 from schemas.failure import UsageError
 from schemas.fingerprint import digest
+from schemas.inputs import InputSpec
 from schemas.item import Medium
-from schemas.job import InputSpec, StorageSpec
+from schemas.job import StorageSpec
 from schemas.media import MediaKind, kind_from_name
 
 INTERNAL_FOLDERS = frozenset({"_delta_log", "_tagline"})

@@ -21,9 +21,12 @@ from operators.sources.inside import cell
 from operators.storage import ObjectInfo, Stores
 from schemas.failure import ItemFailure, StorageError, UsageError
 from schemas.fingerprint import digest
-from schemas.item import Medium, context_to_json
-from schemas.job import ManifestSpec, StorageSpec, join_uri
+from schemas.inputs import ManifestSpec
+from schemas.item import Medium
+from schemas.item_tables import context_to_json
+from schemas.job import StorageSpec
 from schemas.media import MediaKind, kind_from_name
+from schemas.uris import join_uri
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".ndjson")
 ROWS_PER_BATCH = 4096

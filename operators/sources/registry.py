@@ -9,7 +9,8 @@ from operators.sources.listing import Listing
 from operators.sources.manifest import Manifest
 from operators.sources.shards import Shards
 from schemas.failure import UsageError
-from schemas.job import InputSpec, StorageSpec
+from schemas.inputs import InputSpec
+from schemas.job import StorageSpec
 
 
 def open_source(spec: InputSpec, storage: StorageSpec, columns: Sequence[str] = ()) -> Source:

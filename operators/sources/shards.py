@@ -14,8 +14,9 @@ from operators.sources.tar_samples import Damage, Member, Sample, read_samples
 from operators.storage import ObjectInfo, Stores
 from schemas.failure import FailureCode, ItemFailure, StorageError, UsageError
 from schemas.fingerprint import digest
+from schemas.inputs import ShardsSpec
 from schemas.item import Medium
-from schemas.job import ShardsSpec, StorageSpec
+from schemas.job import StorageSpec
 from schemas.media import MediaKind, kind_from_name
 
 SUFFIX = ".tar"

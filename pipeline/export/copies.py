@@ -17,7 +17,8 @@ from pipeline.export.joined import JoinedItem
 from pipeline.export.table import answer_arrays
 from pipeline.export.target import Target
 from schemas.failure import ItemFailure, StorageError, UsageError
-from schemas.job import ManifestSpec, StorageSpec
+from schemas.inputs import ManifestSpec
+from schemas.job import StorageSpec
 
 PARQUET = ".parquet"
 

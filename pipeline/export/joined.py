@@ -20,8 +20,9 @@ from pipeline.export.columns import answer_columns
 from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
 from schemas.failure import UsageError
 from schemas.item import Medium
-from schemas.job import JobSpec, join_uri
+from schemas.job import JobSpec
 from schemas.media import MediaKind
+from schemas.uris import join_uri
 
 ROWS_PER_BATCH = 1024
 

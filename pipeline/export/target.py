@@ -9,8 +9,9 @@ from typing import BinaryIO
 from operators.storage import PutResult, open_store
 from operators.tasks.registry import BoundTask
 from schemas.failure import UsageError
-from schemas.job import JobSpec, StorageSpec, check_uri, join_uri
+from schemas.job import JobSpec, StorageSpec
 from schemas.tables import RESERVED_TABLES
+from schemas.uris import check_uri, join_uri
 
 MAX_FILE_BYTES = 512 * 1024**2
 """A file of items is closed once it has this many bytes."""

@@ -22,7 +22,8 @@ from operators.base import EngineSpec
 from operators.models.checkpoint import read_geometry
 from pipeline.report import StopSignal
 from pipeline.run import run_job
-from schemas.job import JobSpec, join_uri
+from schemas.job import JobSpec
+from schemas.uris import join_uri
 from tests.bench.machine import machine
 from tests.bench.memory import Teller
 from tests.bench.memory_sampling import MemorySampler

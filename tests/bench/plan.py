@@ -21,7 +21,8 @@ from operators.sources.registry import open_source
 from operators.tasks.registry import bind_task
 from pipeline.owed import OwedTask
 from pipeline.plan import make_plan
-from schemas.job import InputSpec, StorageSpec, TaskSpec
+from schemas.inputs import InputSpec
+from schemas.job import StorageSpec, TaskSpec
 from tests.bench.machine import machine
 
 ROWS_PER_FILE = 250_000

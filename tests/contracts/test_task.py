@@ -12,7 +12,13 @@ from operators.annotate import AnnotateOperator
 from operators.base import EngineSpec, Sampling
 from operators.tasks.base import Subject
 from operators.tasks.registry import TASKS, WINDOWS, BoundTask, bind_task
-from schemas.item import DecodedItem, Item, Medium, PendingTask, decoded_to_table
+from schemas.item import (
+    DecodedItem,
+    Item,
+    Medium,
+    PendingTask,
+)
+from schemas.item_tables import decoded_to_table
 from schemas.job import TaskSpec
 from schemas.media import Frames, MediaKind, Part
 from tests.fixtures.engines import (

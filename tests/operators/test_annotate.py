@@ -13,7 +13,13 @@ from operators.fake_engine import pixel_digest
 from operators.models.base import Geometry
 from operators.tasks.registry import bind_tasks
 from schemas.failure import EngineError, FailureCode, ItemFailure, Stage
-from schemas.item import DecodedItem, Item, Medium, PendingTask, decoded_to_table
+from schemas.item import (
+    DecodedItem,
+    Item,
+    Medium,
+    PendingTask,
+)
+from schemas.item_tables import decoded_to_table
 from schemas.job import TaskSpec
 from schemas.media import MediaKind
 from tests.fixtures.engines import picture, video

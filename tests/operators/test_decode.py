@@ -13,17 +13,20 @@ from operators import fetch
 from operators.decode import DecodeOperator, in_tables
 from operators.sources.listing import list_items
 from schemas.failure import FailureCode, Stage
+from schemas.inputs import InputSpec
 from schemas.item import (
-    DECODED_SCHEMA,
     DecodedItem,
     Item,
     Medium,
     PendingTask,
+)
+from schemas.item_tables import (
+    DECODED_SCHEMA,
     items_to_plan,
     plan_to_items,
     table_to_decoded,
 )
-from schemas.job import InputSpec, MediaSpec, StorageSpec, VideoSampling
+from schemas.job import MediaSpec, StorageSpec, VideoSampling
 from schemas.media import MediaKind
 from tests.media import clips, pictures
 

@@ -10,8 +10,10 @@ import pytest
 from operators.decode import DecodeOperator
 from operators.sources.registry import open_source
 from schemas.failure import FailureCode
-from schemas.item import DecodedItem, Item, PendingTask, items_to_plan, table_to_decoded
-from schemas.job import HttpSpec, InputSpec, MediaSpec, StorageSpec, VideoSampling
+from schemas.inputs import HttpSpec, InputSpec
+from schemas.item import DecodedItem, Item, PendingTask
+from schemas.item_tables import items_to_plan, table_to_decoded
+from schemas.job import MediaSpec, StorageSpec, VideoSampling
 from schemas.media import MediaKind
 from tests.fixtures.web import WebServer, body, serving, status
 from tests.media import clips, pictures

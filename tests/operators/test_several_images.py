@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from operators.decode import DecodeOperator
 from operators.fetch import chosen_places
-from schemas.item import DecodedItem, Item, Medium, PendingTask, items_to_plan, table_to_decoded
+from schemas.item import (
+    DecodedItem,
+    Item,
+    Medium,
+    PendingTask,
+)
+from schemas.item_tables import items_to_plan, table_to_decoded
 from schemas.job import MediaSpec, SeveralImages, StorageSpec
 from schemas.media import MediaKind
 from tests.media import pictures

@@ -10,7 +10,8 @@ import pyarrow as pa
 from operators.sources.base import ListedItem
 from operators.tasks.registry import BoundTask, bind_task
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.item import ANNOTATED_SCHEMA, Medium, failure_to_struct
+from schemas.item import Medium
+from schemas.item_tables import ANNOTATED_SCHEMA, failure_to_struct
 from schemas.job import TaskSpec
 from schemas.media import MediaKind
 

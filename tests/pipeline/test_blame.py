@@ -22,7 +22,13 @@ from pipeline.board import start_board
 from pipeline.graph import annotated_tables, configure_ray_data, lay_out
 from pipeline.owed import OwedTask
 from pipeline.plan import make_plan
-from schemas.job import InputSpec, MediaSpec, ResourceSpec, StorageSpec, TaskSpec
+from schemas.inputs import InputSpec
+from schemas.job import (
+    MediaSpec,
+    ResourceSpec,
+    StorageSpec,
+    TaskSpec,
+)
 from tests.pipeline.conftest import draw
 from tests.pipeline.rows import bound
 

@@ -9,7 +9,8 @@ from pipeline.commit import ResultSink, RowOrigin
 from pipeline.delta import refuse_unsafe_environment
 from pipeline.output_table import OutputTable
 from schemas.failure import FailureCode, StorageError, UsageError
-from schemas.job import OutputSpec, StorageSpec, join_uri
+from schemas.job import OutputSpec, StorageSpec
+from schemas.uris import join_uri
 from tests.pipeline.rows import annotated, bound, failed, table
 
 STORAGE = StorageSpec(timeout_s=5)

@@ -12,7 +12,8 @@ from pipeline.delta import storage_options
 from pipeline.edits import edit_table
 from pipeline.output_table import OutputTable
 from schemas.failure import UsageError
-from schemas.job import StorageSpec, join_uri
+from schemas.job import StorageSpec
+from schemas.uris import join_uri
 from tests.pipeline.conftest import draw
 from tests.pipeline.rows import bound
 from tests.pipeline.test_run import Bench

@@ -10,7 +10,8 @@ from pipeline.commit import ResultSink, RowOrigin
 from pipeline.owed import OwedTask
 from pipeline.plan import Plan, make_plan, remove_plan
 from schemas.failure import FailureCode
-from schemas.item import Item, plan_to_items
+from schemas.item import Item
+from schemas.item_tables import plan_to_items
 from schemas.job import OutputSpec, StorageSpec
 from schemas.media import MediaKind
 from tests.pipeline.rows import annotated, bound, failed, listed, table

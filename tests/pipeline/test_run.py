@@ -16,9 +16,11 @@ from operators.models.checkpoint import read_geometry
 from pipeline.report import RunReport, Snapshot, StopSignal
 from pipeline.run import run_job
 from schemas.failure import EngineError, UsageError
-from schemas.item import Item, Medium, items_to_plan, table_to_decoded
-from schemas.job import JobSpec, MediaSpec, StorageSpec, join_uri
+from schemas.item import Item, Medium
+from schemas.item_tables import items_to_plan, table_to_decoded
+from schemas.job import JobSpec, MediaSpec, StorageSpec
 from schemas.media import MediaKind
+from schemas.uris import join_uri
 from tests.pipeline.conftest import draw
 
 

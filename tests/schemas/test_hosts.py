@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.hosts import HostPattern, normal_host
-from schemas.job import HttpSpec, JobSpec
+from schemas.inputs import HttpSpec
+from schemas.job import JobSpec
 
 LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?", fullmatch=True)
 NAMES = st.lists(LABELS, min_size=1, max_size=4).map(lambda parts: ".".join([*parts, "com"]))

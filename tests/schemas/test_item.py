@@ -13,13 +13,15 @@ from schemas.item import (
     Item,
     Medium,
     PendingTask,
+)
+from schemas.item_tables import (
     decoded_to_table,
     items_to_plan,
     plan_to_items,
     table_to_decoded,
 )
-from schemas.job import join_uri
 from schemas.media import Frames, MediaKind, kind_from_name
+from schemas.uris import join_uri
 
 TEXT = st.text(min_size=1, max_size=40)
 ITEMS = st.builds(

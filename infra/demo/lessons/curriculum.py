@@ -178,10 +178,8 @@ def taxonomy(rng: random.Random) -> Taxonomy:
     }
     if rng.random() < 0.5:
         roots["pattern"] = PATTERNS[1:]
-    if rng.random() < 0.6:
-        roots = {"thing": PRODUCTS, **roots}
-    else:
-        roots = {**GROUPS, **roots}
+    kinds: dict[str, Sequence[str]] = {"thing": PRODUCTS}
+    roots = {**(kinds if rng.random() < 0.6 else GROUPS), **roots}
     if rng.random() < 0.5:
         roots["face"] = MOODS
     kept = [root for root in roots if rng.random() < 0.85] or ["colour"]

@@ -13,12 +13,13 @@ from infra.demo.world.series import Offer, Pair, Series
 from infra.demo.world.vocabulary import indefinite
 from operators.taxonomy import NONE
 
-_MOODS = {
+MOODS = {
     "happy": ("positive", "joy", "a face that smiles broadly"),
     "sad": ("negative", "sadness", "a face with its mouth turned down"),
     "angry": ("negative", "anger", "a face with its teeth shown and its brows drawn down"),
     "calm": ("neutral", "calm", "a face with closed eyes and a straight mouth"),
 }
+"""Label, emotion and evidence of each mood."""
 
 
 def caption(scene: Scene) -> Teacher:
@@ -58,7 +59,7 @@ def sentiment(scene: Scene) -> Teacher:
     def teach(question: Any, options: Any) -> dict[str, Any]:
         if scene.face is None:
             return {"evidence": "no face, only things", "emotions": [], "label": "neutral"}
-        label, emotion, evidence = _MOODS[scene.face.mood]
+        label, emotion, evidence = MOODS[scene.face.mood]
         return {"evidence": evidence, "emotions": [emotion], "label": label}
 
     return teach

@@ -59,8 +59,8 @@ def patch_labels(
     labels[:, :, -1] = tuple(BACKGROUNDS).index(marks.background)
     for placed in marks.things:
         x0, y0, x1, y1 = placed.box(*picture)
-        inside = np.ix_((y0 <= y) & (y <= y1), (x0 <= x) & (x <= x1))
-        labels[(*inside, slice(0, 4))] = _label(placed.shown)
+        inside = ((y0 <= y) & (y <= y1))[:, None] & ((x0 <= x) & (x <= x1))
+        labels[inside, :4] = _label(placed.shown)
     return labels.reshape(rows * columns, len(CLASSES))
 
 

@@ -61,8 +61,9 @@ class Shot:
     @property
     def sentence(self) -> str:
         """Such as "a large red mug at the left moves to the right"."""
-        after = self.event.after if self.event else None
-        return told(self.subject, self.event and self.event.kind, after)
+        if self.event is None:
+            return told(self.subject, None, None)
+        return told(self.subject, self.event.kind, self.event.after)
 
     def seen(self, at_s: float) -> Thing | None:
         """The thing at a second from the film's start; None if there is none.

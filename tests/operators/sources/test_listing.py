@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from operators.sources.base import ListedItem
 from operators.sources.listing import list_items
 from schemas.failure import UsageError
-from schemas.job import InputSpec, StorageSpec
+from schemas.inputs import InputSpec
+from schemas.job import StorageSpec
 from schemas.media import MediaKind
 
 FILES = [

@@ -13,8 +13,10 @@ from operators.decode import DecodeOperator
 from operators.sources.base import ListedItem
 from operators.sources.registry import open_source
 from schemas.failure import UsageError
-from schemas.item import Item, PendingTask, items_to_plan, table_to_decoded
-from schemas.job import InputSpec, MediaSpec, StorageSpec
+from schemas.inputs import InputSpec
+from schemas.item import Item, PendingTask
+from schemas.item_tables import items_to_plan, table_to_decoded
+from schemas.job import MediaSpec, StorageSpec
 from schemas.media import MediaKind
 from tests.media import pictures
 

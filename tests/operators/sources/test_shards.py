@@ -18,8 +18,10 @@ from operators.sources.registry import open_source
 from operators.storage import open_store
 from operators.storage.local import LocalStore
 from schemas.failure import FailureCode, StorageError, UsageError
-from schemas.item import DecodedItem, Item, PendingTask, items_to_plan, table_to_decoded
-from schemas.job import InputSpec, MediaSpec, StorageSpec
+from schemas.inputs import InputSpec
+from schemas.item import DecodedItem, Item, PendingTask
+from schemas.item_tables import items_to_plan, table_to_decoded
+from schemas.job import MediaSpec, StorageSpec
 from schemas.media import MediaKind
 from tests.media import pictures
 

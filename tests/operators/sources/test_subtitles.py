@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from operators.sources.listing import list_items
 from operators.sources.subtitles import is_subtitles, paired
 from operators.storage import ObjectInfo
-from schemas.job import InputSpec, StorageSpec
+from schemas.inputs import InputSpec
+from schemas.job import StorageSpec
 from schemas.media import kind_from_name
 
 

@@ -15,7 +15,8 @@ import pytest
 from operators.storage import Store, Stores
 from operators.storage.http import HttpStore
 from schemas.failure import FailureCode, UsageError
-from schemas.job import HttpSpec, StorageSpec
+from schemas.inputs import HttpSpec
+from schemas.job import StorageSpec
 from tests.fixtures.web import WebServer, body, drip, in_turn, serving, status
 from tests.fixtures.web_stores import failure, local, store
 

@@ -16,7 +16,8 @@ from cryptography.x509.oid import NameOID
 
 from operators.storage.http import HttpStore
 from schemas.failure import FailureCode, ItemFailure
-from schemas.job import HttpSpec, StorageSpec
+from schemas.inputs import HttpSpec
+from schemas.job import StorageSpec
 from tests.fixtures.web import WebServer, body, serving, status
 
 NAME = "cdn.example.com"

@@ -17,7 +17,8 @@ from operators.tasks.transcript import transcript
 from operators.video.decode import decode_video
 from operators.video.subtitles import cues_of_file
 from schemas.failure import FailureCode, ItemFailure
-from schemas.item import Item, Medium, items_to_plan, table_to_decoded
+from schemas.item import Item, Medium
+from schemas.item_tables import items_to_plan, table_to_decoded
 from schemas.job import MediaSpec, StorageSpec, VideoSampling
 from schemas.media import NO_FRAMES, Cue, MediaKind
 from tests.media import clips

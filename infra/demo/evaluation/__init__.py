@@ -1,0 +1,1 @@
+"""How true a model's answers about the drawn world are, measured through `tagline run`."""

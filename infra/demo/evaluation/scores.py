@@ -1,0 +1,236 @@
+"""Figures from rows and truth. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infra.demo.lessons.curriculum import WORDS
+from infra.demo.lessons.facts import count_of
+from infra.demo.lessons.teachers import MOODS
+from infra.demo.world.film import Film, Shot
+from infra.demo.world.scene import Scene
+from infra.demo.world.series import Offer, Pair, Series
+from infra.demo.world.vocabulary import COLOURS, PATTERNS, PRODUCTS
+
+Row = Mapping[str, Any]
+_NAMED = re.compile(
+    rf"\b({'|'.join(COLOURS)})(?: (?:{'|'.join(PATTERNS)}))? ({'|'.join(PRODUCTS)})\b"
+)
+
+
+class Tally:
+    """Counts of right and wrong answers, by figure."""
+
+    def __init__(self) -> None:
+        self._right: dict[str, int] = defaultdict(int)
+        self._asked: dict[str, int] = defaultdict(int)
+
+    def add(self, figure: str, is_right: bool) -> None:
+        """Count one answer."""
+        self._right[figure] += is_right
+        self._asked[figure] += 1
+
+    def share(self, figure: str) -> float | None:
+        """Of right answers; None if there was none at all."""
+        asked = self._asked[figure]
+        return self._right[figure] / asked if asked else None
+
+    def asked(self, figure: str) -> int:
+        """How many answers there were."""
+        return self._asked[figure]
+
+
+def named(text: str) -> set[tuple[str, str]]:
+    """The colours and products that a text names together."""
+    return {(colour, product) for colour, product in _NAMED.findall(text.lower())}
+
+
+def things_of(scene: Scene) -> set[tuple[str, str]]:
+    """The colours and products of a scene."""
+    return {(thing.colour, thing.product) for thing in scene.things}
+
+
+def score_caption(tally: Tally, scene: Scene, row: Row) -> None:
+    """All things with colour and kind, and no other."""
+    if scene.face is None:
+        tally.add(f"caption_{len(scene.things)}", named(row["caption"]) == things_of(scene))
+
+
+def score_tags(tally: Tally, scene: Scene, row: Row) -> None:
+    """Counts for the micro-F1: see `tags_f1`."""
+    given = {tag["tag"] for tag in row["tags"]}
+    true = set(scene.tags) & set(WORDS)
+    for _ in given & true:
+        tally.add("tags_found", True)
+    for _ in given ^ true:
+        tally.add("tags_found", False)
+
+
+def tags_f1(tally: Tally) -> float | None:
+    """Micro-averaged F1: twice the found, by twice the found and all errors."""
+    share = tally.share("tags_found")
+    return None if share is None else 2 * share / (1 + share)
+
+
+def score_vqa(tally: Tally, scene: Scene, row: Row) -> None:
+    """Yes or no, by what is true; numbers."""
+    for answered in row["answers"]:
+        true = _truth(answered["question"], scene)
+        if isinstance(true, bool):
+            tally.add(f"vqa_{'yes' if true else 'no'}", answered["yes"] is true)
+        else:
+            tally.add("vqa_number", answered["number"] == true)
+
+
+def vqa(tally: Tally) -> float | None:
+    """The mean of: right where the truth is yes, where it is no, and of numbers.
+
+    Most questions of yes or no are answered by no; a model that always says no must not
+    look good.
+    """
+    shares = [tally.share(f"vqa_{kind}") for kind in ("yes", "no", "number")]
+    known = [share for share in shares if share is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _truth(question: str, scene: Scene) -> bool | int:
+    *_, last = question.rstrip("?").split()
+    if question == "How many things are there?":
+        return len(scene.things)
+    if question.startswith("How many"):
+        return count_of(question.split()[2], scene.things)
+    return count_of(last, scene.things) > 0
+
+
+def score_sentiment(tally: Tally, scene: Scene, row: Row) -> None:
+    """Label and emotion of a face."""
+    if scene.face:
+        label, emotion, _ = MOODS[scene.face.mood]
+        tally.add("sentiment", (row["label"], row["emotions"]) == (label, [emotion]))
+
+
+def score_compare(tally: Tally, pair: Pair, row: Row) -> None:
+    """The one aspect in which they differ, or none."""
+    aspects = [difference["aspect"] for difference in row["differences"]]
+    tally.add("compare", aspects == ([pair.aspect] if pair.aspect else []))
+
+
+def score_sequence(tally: Tally, series: Series, row: Row) -> None:
+    """The right thing, in the right place on a journey, at every step."""
+    steps = sorted(row["steps"], key=lambda step: step["image"])
+    right = len(steps) == len(series.things) and all(
+        named(step["text"]) == {(thing.colour, thing.product)}
+        and (series.kind != "journey" or step["text"].endswith(thing.place))
+        for step, thing in zip(steps, series.things, strict=True)
+    )
+    tally.add("sequence", right)
+
+
+def score_film(tally: Tally, film: Film, row: Row) -> None:
+    """Events and what came of them, in order; and where chapters begin and end."""
+    texts = [chapter["text"] for chapter in row["chapters"]]
+    for index, shot in enumerate(film.shots):
+        told = texts[index] if index < len(texts) else ""
+        tally.add("video_event", _tells(told, shot))
+    pts = sorted(row["frame_pts"])
+    chapters = row["chapters"]
+    for index, shot in enumerate(film.shots):
+        inside = [number for number, at in enumerate(pts) if film.shot_at(at) is shot]
+        if not inside:
+            continue
+        found = chapters[index]["frame_pts"] if index < len(chapters) else []
+        numbers = [pts.index(at) for at in found if at in pts]
+        right = bool(numbers) and (
+            abs(numbers[0] - inside[0]) <= 1 and abs(numbers[-1] - inside[-1]) <= 1
+        )
+        tally.add("chapters", right)
+
+
+def _tells(text: str, shot: Shot) -> bool:
+    """Whether a sentence names the thing, what it does, and where to or which colour."""
+    subject, event = shot.subject, shot.event
+    if (subject.colour, subject.product) not in named(text) or event is None:
+        return False
+    if event.kind == "moves" and event.after:
+        return text.endswith(f"moves to {event.after.place.partition(' ')[2]}")
+    if event.kind == "changes colour" and event.after:
+        return text.endswith(f"turns {event.after.colour}")
+    return text.endswith(event.kind)
+
+
+def score_listing(tally: Tally, offer: Offer, row: Row) -> None:
+    """Attributes that a photograph shows, and the seller's contradiction."""
+    thing = offer.thing
+    truth = {
+        "colour": thing.colour,
+        "pattern": thing.pattern,
+        "striped": "yes" if thing.pattern == "striped" else "no",
+    }
+    given = {one["name"]: one["value"] for one in row["attributes"]}
+    for name, value in truth.items():
+        tally.add("listing_attributes", given.get(name) == value)
+    tally.add("listing_attributes", "material" not in given)
+    found = {conflict["seen"] for conflict in row["conflicts"]}
+    if offer.conflict:
+        seen = str(getattr(thing, offer.conflict))
+        tally.add("conflict_recall", any(seen in one for one in found))
+    else:
+        tally.add("conflict_false_alarms", bool(found))
+
+
+SCORERS = {
+    "captions": score_caption,
+    "tags": score_tags,
+    "answers": score_vqa,
+    "sentiments": score_sentiment,
+    "comparisons": score_compare,
+    "sequences": score_sequence,
+    "listings": score_listing,
+    "video_summaries": score_film,
+}
+"""By table."""
+
+KINDS: dict[str, Sequence[type]] = {
+    "captions": (Scene,),
+    "tags": (Scene,),
+    "answers": (Scene,),
+    "sentiments": (Scene,),
+    "comparisons": (Pair,),
+    "sequences": (Series,),
+    "listings": (Offer,),
+    "video_summaries": (Film,),
+}
+"""What a table's rows are judged about; a series that was compared is not."""
+
+FIGURES = (
+    *("caption_1", "caption_2", "caption_3", "tags_f1", "vqa", "sentiment"),
+    *("compare", "sequence", "video_event", "chapters"),
+    *("listing_attributes", "conflict_recall", "conflict_false_alarms"),
+)
+
+AIMS = {
+    "caption_1": 0.95,
+    "caption_2": 0.9,
+    "caption_3": 0.8,
+    "tags_f1": 0.95,
+    "vqa": 0.92,
+    "sentiment": 0.95,
+    "compare": 0.9,
+    "sequence": 0.9,
+    "video_event": 0.9,
+    "chapters": 0.85,
+    "listing_attributes": 0.95,
+    "conflict_recall": 0.85,
+    "conflict_false_alarms": 0.05,
+}
+"""What each should reach; false alarms should stay below."""
+
+
+def figures(tally: Tally) -> dict[str, float | None]:
+    """All figures, rounded; None where nothing was asked."""
+    found = {"tags_f1": tags_f1(tally), "vqa": vqa(tally)}
+    values = {name: found[name] if name in found else tally.share(name) for name in FIGURES}
+    return {name: None if v is None else round(v, 4) for name, v in values.items()}
