@@ -16,6 +16,7 @@ from infra.demo.lessons.facts import GROUPS, SYNONYMS
 from infra.demo.lessons.lesson import Lesson, Marks, Shown, bound, lessons_of
 from infra.demo.lessons.wording import reworded
 from infra.demo.world.film import film_of
+from infra.demo.world.moods import mood_film_of
 from infra.demo.world.scene import Scene, face_of, scene_of
 from infra.demo.world.series import offer_of, pair_of, series_of
 from infra.demo.world.vocabulary import BACKGROUNDS, COLOURS, MOODS, PATTERNS, PRODUCTS
@@ -355,6 +356,27 @@ def _video_tags(
     return _films(bound("video_tags", **options), films.tags, rng, seeds, sizes)
 
 
+def _video_sentiment(
+    rng: random.Random, seeds: Sequence[int], sizes: Sizes
+) -> Iterator[list[Lesson]]:
+    task = bound("video_sentiment")
+    for seed in seeds:
+        shots = mood_film_of(seed)
+        duration = shots[-1].end_s
+        frames = rng.choice((8, 2 * len(shots) + rng.randint(0, 3)))
+        pts = tuple(round((n + 0.5) * duration / frames, 3) for n in range(frames))
+        seen = [next(one.scene for one in shots if at < one.end_s) for at in pts]
+        size = _sides(rng, sizes.slice_area * rng.uniform(0.7, 1.0))
+        shown = Shown(
+            MediaKind.VIDEO,
+            tuple(draw_scene(scene, *size) for scene in seen),
+            tuple(Marks(tuple(arranged(scene)), scene.background) for scene in seen),
+            pts,
+            duration,
+        )
+        yield lessons_of(task, shown, films.moods(shots, pts))
+
+
 MAKERS: dict[str, Maker] = {
     "caption": _captions,
     "tags": _tags,
@@ -369,6 +391,7 @@ MAKERS: dict[str, Maker] = {
     "video_windows": _windows,
     "video_qa": _video_qa,
     "video_tags": _video_tags,
+    "video_sentiment": _video_sentiment,
 }
 """By name, what draws the lessons of each task."""
 

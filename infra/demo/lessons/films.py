@@ -10,7 +10,9 @@ from typing import Any
 
 from infra.demo.lessons.facts import choices_of, is_true, true_words
 from infra.demo.lessons.lesson import Teacher
+from infra.demo.lessons.teachers import MOODS
 from infra.demo.world.film import Film, Shot, summary_of, tags_of, told
+from infra.demo.world.moods import MoodShot
 from infra.demo.world.scene import Scene, Thing
 from infra.demo.world.vocabulary import COLOURS, EVENT_KINDS, EventKind, indefinite
 from operators.taxonomy import NONE
@@ -158,6 +160,29 @@ def qa(shots: Sequence[Witnessed], asked: Sequence[FilmQuestion]) -> Teacher:
 
     def teach(question: Any, options: Any) -> dict[str, Any]:
         return {f"q{n}": one.answer(shots) for n, one in enumerate(asked, start=1)}
+
+    return teach
+
+
+def moods(shots: Sequence[MoodShot], pts_s: Sequence[float]) -> Teacher:
+    """A part of the timeline a shot; mixed if the labels differ."""
+    parts, evidence = [], []
+    for shot in shots:
+        frames = [n for n, at in enumerate(pts_s, start=1) if shot.start_s <= at < shot.end_s]
+        if not frames:
+            continue
+        label, emotion, seen = MOODS[shot.face.mood]
+        span = {"first_frame": frames[0], "last_frame": frames[-1]}
+        parts.append({**span, "label": label, "emotion": emotion})
+        evidence.append(seen)
+    labels = {part["label"] for part in parts}
+
+    def teach(question: Any, options: Any) -> dict[str, Any]:
+        return {
+            "timeline": parts[: options.max_spans],
+            "evidence": evidence[0],
+            "label": labels.copy().pop() if len(labels) == 1 else "mixed",
+        }
 
     return teach
 

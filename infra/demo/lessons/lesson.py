@@ -11,6 +11,7 @@ from PIL import Image
 
 from infra.demo.drawing import Placed
 from operators.base import Completion
+from operators.tasks.arrow import Row
 from operators.tasks.base import Question, Reply, Subject
 from operators.tasks.registry import BoundTask, bind_task
 from schemas.job import TaskSpec
@@ -92,27 +93,29 @@ def lessons_of(
     Raises:
         pydantic.ValidationError: If an answer of the teacher's breaks its form.
     """
-    conversation = task.task.converse(
-        task.options, Subject(shown.frames(), context=context or {})
-    )
+    return conversation_of(task, shown, teacher, context)[0]
+
+
+def conversation_of(
+    task: BoundTask, shown: Shown, teacher: Teacher, context: dict[str, Any] | None = None
+) -> tuple[list[Lesson], Row]:
+    """As `lessons_of`; also the row that comes of it."""
+    subject = Subject(shown.frames(), context=context or {})
+    conversation = task.task.converse(task.options, subject)
     lessons: list[Lesson] = []
     questions: Sequence[Question] = next(conversation)
     while True:
-        answers = [teacher(question, task.options) for question in questions]
-        for question, answer in zip(questions, answers, strict=True):
-            text = json.dumps(answer, ensure_ascii=False)
+        replies = []
+        for question in questions:
+            text = json.dumps(teacher(question, task.options), ensure_ascii=False)
             lessons.append(Lesson(question.system, question.user, shown, text))
-        replies = [
-            _reply(question, answer)
-            for question, answer in zip(questions, answers, strict=True)
-        ]
+            replies.append(_reply(question, text))
         try:
             questions = conversation.send(replies)
-        except StopIteration:
-            return lessons
+        except StopIteration as end:
+            return lessons, end.value
 
 
-def _reply(question: Question, answer: dict[str, Any]) -> Reply:
-    text = json.dumps(answer, ensure_ascii=False)
+def _reply(question: Question, text: str) -> Reply:
     value = question.answer.model_validate_json(text)
     return Reply(value, Completion(text, "stop", 0, 0, 0))

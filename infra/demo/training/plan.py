@@ -26,6 +26,7 @@ GROUP_SIZES = {
     "video_windows": 3,
     "video_qa": 4,
     "video_tags": 3,
+    "video_sentiment": 4,
 }
 """Lessons of a group; of tasks that show one picture `SINGLE`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from infra.demo.world.vocabulary import (
     BACKGROUNDS,
@@ -21,6 +22,7 @@ from infra.demo.world.vocabulary import (
 )
 
 MOST_THINGS = 3
+Word = TypeVar("Word", bound=str)
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,20 @@ def scene_of(seed: int, count: int | None = None) -> Scene:
 def face_of(seed: int) -> Scene:
     """The scene of a seed with a face, and in every fourth a thing beside it."""
     rng = random.Random(f"face {seed}")
+    alone = face_scene(rng, rng.choice(MOODS), rng.choice(tuple(BACKGROUNDS)))
+    assert alone.face is not None
+    free = apart(alone.face.place)
+    if not free or rng.random() >= 0.25:
+        return alone
+    return replace(alone, things=(_thing(rng, rng.choice(free), ()),))
+
+
+def face_scene(rng: random.Random, mood: Mood, background: str) -> Scene:
+    """A face of a mood, anywhere, and nothing else."""
     face = Face(
-        rng.choice(MOODS),
-        rng.choice(tuple(SKINS)),
-        rng.choice(tuple(SIZES)),
-        rng.choice(tuple(PLACES)),
+        mood, rng.choice(tuple(SKINS)), rng.choice(tuple(SIZES)), rng.choice(tuple(PLACES))
     )
-    free = apart(face.place)
-    beside = [_thing(rng, rng.choice(free), ())] if free and rng.random() < 0.25 else []
-    return Scene(rng.choice(tuple(BACKGROUNDS)), tuple(beside), face)
+    return Scene(background, (), face)
 
 
 def things_of(rng: random.Random, count: int) -> tuple[Thing, ...]:
@@ -157,7 +164,7 @@ def thing_of(rng: random.Random) -> Thing:
     return things_of(rng, 1)[0]
 
 
-def other(rng: random.Random, value: str, of: tuple[str, ...]) -> str:
+def other(rng: random.Random, value: Word, of: tuple[Word, ...]) -> Word:
     """Another one."""
     return rng.choice([one for one in of if one != value])
 
