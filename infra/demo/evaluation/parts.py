@@ -12,7 +12,7 @@ from typing import Any
 from infra.demo.catalogue import FILM_SIZES, FPS, PICTURE_SIZES
 from infra.demo.drawing import draw_frame, draw_scene, hand_held
 from infra.demo.encoding import ImageFile, encode_image, encode_video
-from infra.demo.lessons.curriculum import WORDS
+from infra.demo.lessons.of_one_picture import WORDS
 from infra.demo.world.film import Film, film_of
 from infra.demo.world.scene import Scene, face_of, scene_of
 from infra.demo.world.series import Offer, Pair, Series, offer_of, pair_of, series_of

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra.demo.lessons.curriculum import WORDS
 from infra.demo.lessons.facts import count_of
+from infra.demo.lessons.of_one_picture import WORDS
 from infra.demo.lessons.teachers import MOODS
 from infra.demo.world.film import Film, Shot
 from infra.demo.world.scene import Scene

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.demo.lessons.curriculum import MAKERS, Sizes, group_of
+from infra.demo.lessons.curriculum import MAKERS, group_of
+from infra.demo.lessons.photographs import Sizes
 from infra.demo.world.seeds import TRAINING_SEEDS
 
 GROUPS_A_TASK = 60

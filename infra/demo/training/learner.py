@@ -17,7 +17,7 @@ from infra.demo.checkpoint.network import MiniCPMV
 from infra.demo.training.examples import IGNORED, Group, Step, normalised
 from infra.demo.training.labels import CLASSES, NOTHING
 
-SEEING_WEIGHT = 0.5
+SEEING_WEIGHT = 1.0
 """Of the loss on the vision tower beside that on the answers."""
 
 EMPTY_WEIGHT = 0.2
@@ -46,7 +46,7 @@ class Seeing(nn.Module):
         self.head = nn.Linear(width, sum(CLASSES.values()))
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Sum of the losses of patches (slices, patches, width), averaged over labels."""
+        """The loss a patch (slices, patches, width), averaged over labels."""
         logits = self.head(features).float().split(list(CLASSES.values()), dim=-1)
         losses = []
         for index, (name, scores) in enumerate(zip(CLASSES, logits, strict=True)):
@@ -57,7 +57,7 @@ class Seeing(nn.Module):
             weight = torch.ones_like(each)
             if name != "background":
                 weight[wanted.flatten() == NOTHING] = EMPTY_WEIGHT
-            losses.append((each * weight).sum())
+            losses.append((each * weight).sum() / weight.sum())
         return torch.stack(losses).mean()
 
 
@@ -127,17 +127,18 @@ class Learner:
 
     def _see(self, step: Step) -> tuple[Tensor, Tensor]:
         """Embeddings of all slices in order, and the loss of the vision tower."""
-        parts, places, losses, patches = [], [], [], 0
+        parts, places, losses, count = [], [], [], 0
         for slices in step.slices:
             sizes = torch.tensor([slices.grid] * len(slices.places))
             pixels = normalised(slices.patches.to(self.device))
             features = self.network.look(pixels, sizes)
-            losses.append(self.seeing(features, slices.labels.to(self.device)))
+            loss = self.seeing(features, slices.labels.to(self.device))
+            losses.append(loss * len(slices.places))
             parts.append(self.network.resample(features, sizes))
             places.append(slices.places)
-            patches += slices.labels.shape[0] * slices.labels.shape[1]
+            count += len(slices.places)
         order = torch.cat(places).argsort().to(self.device)
-        return torch.cat(parts)[order], torch.stack(losses).sum() / patches
+        return torch.cat(parts)[order], torch.stack(losses).sum() / count
 
     def _group_loss(self, group: Group, embeddings: Tensor) -> tuple[Tensor, int]:
         prefix = self.network.prefix(group.prefix.to(self.device))

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, Dataset
 
 from infra.demo.checkpoint.architecture import Architecture
-from infra.demo.lessons.curriculum import Sizes, group_of
+from infra.demo.lessons.curriculum import group_of
+from infra.demo.lessons.photographs import Sizes
 from infra.demo.training.examples import Encoder, Step
 from infra.demo.world.seeds import TRAINING_SEEDS
 
