@@ -137,11 +137,15 @@ def _at_rest(shown: Thing | Face) -> Placed:
     return Placed(shown, PLACES[shown.place], SIZES[shown.size])
 
 
+@lru_cache(maxsize=256)
+def _ramp(colour: Colour, height: int) -> Image.Image:
+    ramp = Image.linear_gradient("L").resize((1, height)).point(lambda v: 255 - v // 16)
+    return Image.merge("RGB", [ramp.point(lambda v, c=c: v * c // 255) for c in colour])
+
+
 def _studio(colour: Colour, width: int, height: int) -> Image.Image:
     """A background that gets a little darker towards the floor, as in a photo studio."""
-    ramp = Image.linear_gradient("L").resize((1, height)).point(lambda v: 255 - v // 16)
-    bands = [ramp.point(lambda v, c=c: v * c // 255) for c in colour]
-    return Image.merge("RGB", bands).resize((width, height))
+    return _ramp(colour, height).resize((width, height))
 
 
 def _moved(thing: Placed, camera: Camera, rng: random.Random) -> Placed:
@@ -159,16 +163,23 @@ def _taken(picture: Image.Image, camera: Camera) -> Image.Image:
     return picture
 
 
-_GRAIN = 512
+_GRAIN = 256
 """Side of the square of noise that is repeated over a picture."""
+
+_GRAINS = 64
+
+
+@lru_cache(maxsize=256)
+def _grain(number: int, noise: float) -> Image.Image:
+    bytes_ = random.Random(f"grain {number}").randbytes(_GRAIN * _GRAIN)
+    # A byte has a standard deviation of 74.
+    part = noise / 74
+    tile = Image.frombytes("L", (_GRAIN, _GRAIN), bytes_)
+    return tile.point(lambda v: round(128 + (v - 128) * part))
 
 
 def _noisy(picture: Image.Image, camera: Camera) -> Image.Image:
-    grain = random.Random(f"grain {camera.seed}").randbytes(_GRAIN * _GRAIN)
-    # A byte has a standard deviation of 74.
-    part = camera.noise / 74
-    tile = Image.frombytes("L", (_GRAIN, _GRAIN), grain)
-    tile = tile.point(lambda v: round(128 + (v - 128) * part))
+    tile = _grain(camera.seed % _GRAINS, camera.noise)
     sheet = Image.new("L", picture.size)
     for x in range(0, picture.width, _GRAIN):
         for y in range(0, picture.height, _GRAIN):

@@ -12,7 +12,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -23,6 +24,7 @@ from infra.demo.evaluation.parts import PARTS, Item, Part
 from infra.demo.evaluation.scores import AIMS, KINDS, SCORERS, Tally, figures
 from infra.demo.s3_environment import ROOT
 from infra.demo.world.seeds import TEST_SEEDS, TRAINING_SEEDS
+from operators.tasks.registry import TASKS
 from schemas.failure import UsageError
 
 DEFAULT_COUNT = 60
@@ -79,8 +81,9 @@ def measure(parts: Sequence[Part], seeds: Sequence[int], model: Path, folder: Pa
         file.write_text(yaml.safe_dump(job, sort_keys=False))
         print(f"{part.name}: {len(items)} items", flush=True)
         _run(file)
-        for table, scorer in SCORERS.items():
-            _judge(tally, table, scorer, Path(job["output"]["uri"]) / table, items)
+        tables = Counter(TASKS[task["task"]].table for task in part.tasks)
+        for table, tasks in tables.items():
+            _judge(tally, table, tasks, Path(job["output"]["uri"]) / table, items)
     return tally
 
 
@@ -94,14 +97,18 @@ def _run(file: Path) -> None:
         done.check_returncode()
 
 
-def _judge(tally: Tally, table: str, scorer, uri: Path, items: dict[str, Item]) -> None:
-    if not uri.exists():
-        return
+def _judge(tally: Tally, table: str, tasks: int, uri: Path, items: Mapping[str, Item]) -> None:
+    """Judge a table's rows; `tasks` of the job write to it, one row an item each."""
+    scorer, came = SCORERS[table], Counter[str]()
     found = QueryBuilder().register("t", DeltaTable(str(uri))).execute("select * from t")
+    judged = {id_: i.truth for id_, i in items.items() if isinstance(i.truth, KINDS[table])}
     for row in found.read_all().to_pylist():
-        truth = items[row["item_id"]].truth
-        if isinstance(truth, tuple(KINDS[table])):
-            scorer(tally, truth, row)
+        if row["item_id"] in judged:
+            came[row["item_id"]] += 1
+            scorer(tally, judged[row["item_id"]], row)
+    for id_, truth in judged.items():
+        for _ in range(tasks - came[id_]):
+            scorer(tally, truth, None)
 
 
 def report(tally: Tally, seeds: int) -> None:

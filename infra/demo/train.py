@@ -25,9 +25,9 @@ from infra.demo.training.corpus import corpus
 from infra.demo.training.examination import examine
 from infra.demo.training.examples import Encoder
 from infra.demo.training.learner import Learner, Losses
-from infra.demo.training.plan import steps_from
+from infra.demo.training.plan import SEEING_SHARE, steps_from
 
-STEPS = 8000
+STEPS = 9000
 PEAK_RATE = 1e-3
 SAVE_EVERY_S = 300.0
 SAY_EVERY_S = 60.0
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     torch.set_num_threads(max(1, (os.cpu_count() or 1)))
     tokenizer = _tokenizer(chosen.state / "tokenizer.json")
     encoder = Encoder(TRAINED, tokenizer)
-    learner = Learner(TRAINED, chosen.seed, chosen.steps, chosen.rate)
+    alone = round(SEEING_SHARE * chosen.steps)
+    learner = Learner(TRAINED, chosen.seed, chosen.steps, chosen.rate, alone)
     kept = chosen.state / "state.pt"
     if kept.is_file():
         learner.resume(kept)
@@ -92,10 +93,10 @@ def _train(learner: Learner, encoder: Encoder, chosen: argparse.Namespace, kept:
         if now - saved > SAVE_EVERY_S:
             learner.save(kept)
             saved = now
-        if learner.done % chosen.examine_every == 0 or learner.done == chosen.steps:
-            part = learner.done / chosen.steps
-            tasks = ("caption", "vqa", "tags") if part < 0.2 else tuple(MAKERS)
-            print(json.dumps(examine(learner, encoder, tasks, 6, 0.5)), flush=True)
+        if learner.done == chosen.steps or (
+            learner.done % chosen.examine_every == 0 and learner.done > learner.seeing_until
+        ):
+            print(json.dumps(examine(learner, encoder, tuple(MAKERS), 6, 0.5)), flush=True)
         if chosen.minutes and now - begun > 60 * chosen.minutes:
             return learner.done >= chosen.steps
     return True

@@ -1,12 +1,16 @@
-"""Figures from rows and truth. Pure."""
+"""Figures from rows and truth. Pure.
+
+An item for which no row came has the row None, and counts as wrong.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from infra.demo.evaluation.parts import QUESTIONS
 from infra.demo.lessons.facts import count_of
 from infra.demo.lessons.of_one_picture import WORDS
 from infra.demo.lessons.teachers import MOODS
@@ -53,15 +57,16 @@ def things_of(scene: Scene) -> set[tuple[str, str]]:
     return {(thing.colour, thing.product) for thing in scene.things}
 
 
-def score_caption(tally: Tally, scene: Scene, row: Row) -> None:
+def score_caption(tally: Tally, scene: Scene, row: Row | None) -> None:
     """All things with colour and kind, and no other."""
     if scene.face is None:
-        tally.add(f"caption_{len(scene.things)}", named(row["caption"]) == things_of(scene))
+        told = named(row["caption"]) if row else set()
+        tally.add(f"caption_{len(scene.things)}", told == things_of(scene))
 
 
-def score_tags(tally: Tally, scene: Scene, row: Row) -> None:
+def score_tags(tally: Tally, scene: Scene, row: Row | None) -> None:
     """Counts for the micro-F1: see `tags_f1`."""
-    given = {tag["tag"] for tag in row["tags"]}
+    given = {tag["tag"] for tag in row["tags"]} if row else set()
     true = set(scene.tags) & set(WORDS)
     for _ in given & true:
         tally.add("tags_found", True)
@@ -75,10 +80,10 @@ def tags_f1(tally: Tally) -> float | None:
     return None if share is None else 2 * share / (1 + share)
 
 
-def score_vqa(tally: Tally, scene: Scene, row: Row) -> None:
+def score_vqa(tally: Tally, scene: Scene, row: Row | None) -> None:
     """Yes or no, by what is true; numbers."""
-    for answered in row["answers"]:
-        true = _truth(answered["question"], scene)
+    for answered in row["answers"] if row else UNANSWERED:
+        true = truth_of(answered["question"], scene)
         if isinstance(true, bool):
             tally.add(f"vqa_{'yes' if true else 'no'}", answered["yes"] is true)
         else:
@@ -96,7 +101,8 @@ def vqa(tally: Tally) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _truth(question: str, scene: Scene) -> bool | int:
+def truth_of(question: str, scene: Scene) -> bool | int:
+    """The answer to one of `parts.QUESTIONS`."""
     *_, last = question.rstrip("?").split()
     if question == "How many things are there?":
         return len(scene.things)
@@ -105,22 +111,23 @@ def _truth(question: str, scene: Scene) -> bool | int:
     return count_of(last, scene.things) > 0
 
 
-def score_sentiment(tally: Tally, scene: Scene, row: Row) -> None:
+def score_sentiment(tally: Tally, scene: Scene, row: Row | None) -> None:
     """Label and emotion of a face."""
     if scene.face:
         label, emotion, _ = MOODS[scene.face.mood]
-        tally.add("sentiment", (row["label"], row["emotions"]) == (label, [emotion]))
+        told = (row["label"], row["emotions"]) if row else None
+        tally.add("sentiment", told == (label, [emotion]))
 
 
-def score_compare(tally: Tally, pair: Pair, row: Row) -> None:
+def score_compare(tally: Tally, pair: Pair, row: Row | None) -> None:
     """The one aspect in which they differ, or none."""
-    aspects = [difference["aspect"] for difference in row["differences"]]
+    aspects = row and [difference["aspect"] for difference in row["differences"]]
     tally.add("compare", aspects == ([pair.aspect] if pair.aspect else []))
 
 
-def score_sequence(tally: Tally, series: Series, row: Row) -> None:
+def score_sequence(tally: Tally, series: Series, row: Row | None) -> None:
     """The right thing, in the right place on a journey, at every step."""
-    steps = sorted(row["steps"], key=lambda step: step["image"])
+    steps = sorted(row["steps"], key=lambda step: step["image"]) if row else []
     right = len(steps) == len(series.things) and all(
         named(step["text"]) == {(thing.colour, thing.product)}
         and (series.kind != "journey" or step["text"].endswith(thing.place))
@@ -129,17 +136,17 @@ def score_sequence(tally: Tally, series: Series, row: Row) -> None:
     tally.add("sequence", right)
 
 
-def score_film(tally: Tally, film: Film, row: Row) -> None:
+def score_film(tally: Tally, film: Film, row: Row | None) -> None:
     """Events and what came of them, in order; and where chapters begin and end."""
-    texts = [chapter["text"] for chapter in row["chapters"]]
+    chapters = row["chapters"] if row else []
+    texts = [chapter["text"] for chapter in chapters]
     for index, shot in enumerate(film.shots):
         told = texts[index] if index < len(texts) else ""
         tally.add("video_event", _tells(told, shot))
-    pts = sorted(row["frame_pts"])
-    chapters = row["chapters"]
+    pts = sorted(row["frame_pts"]) if row else []
     for index, shot in enumerate(film.shots):
         inside = [number for number, at in enumerate(pts) if film.shot_at(at) is shot]
-        if not inside:
+        if row and not inside:
             continue
         found = chapters[index]["frame_pts"] if index < len(chapters) else []
         numbers = [pts.index(at) for at in found if at in pts]
@@ -161,7 +168,7 @@ def _tells(text: str, shot: Shot) -> bool:
     return text.endswith(event.kind)
 
 
-def score_listing(tally: Tally, offer: Offer, row: Row) -> None:
+def score_listing(tally: Tally, offer: Offer, row: Row | None) -> None:
     """Attributes that a photograph shows, and the seller's contradiction."""
     thing = offer.thing
     truth = {
@@ -169,11 +176,11 @@ def score_listing(tally: Tally, offer: Offer, row: Row) -> None:
         "pattern": thing.pattern,
         "striped": "yes" if thing.pattern == "striped" else "no",
     }
-    given = {one["name"]: one["value"] for one in row["attributes"]}
+    given = {one["name"]: one["value"] for one in row["attributes"]} if row else {}
     for name, value in truth.items():
         tally.add("listing_attributes", given.get(name) == value)
-    tally.add("listing_attributes", "material" not in given)
-    found = {conflict["seen"] for conflict in row["conflicts"]}
+    tally.add("listing_attributes", row is not None and "material" not in given)
+    found = {conflict["seen"] for conflict in row["conflicts"]} if row else set()
     if offer.conflict:
         seen = str(getattr(thing, offer.conflict))
         tally.add("conflict_recall", any(seen in one for one in found))
@@ -181,7 +188,15 @@ def score_listing(tally: Tally, offer: Offer, row: Row) -> None:
         tally.add("conflict_false_alarms", bool(found))
 
 
-SCORERS = {
+UNANSWERED = [
+    {"question": asked["question"], "yes": None, "number": None}
+    for line in QUESTIONS
+    for asked in line
+]
+
+
+Scorer = Callable[[Tally, Any, Row | None], None]
+SCORERS: dict[str, Scorer] = {
     "captions": score_caption,
     "tags": score_tags,
     "answers": score_vqa,
@@ -193,7 +208,7 @@ SCORERS = {
 }
 """By table."""
 
-KINDS: dict[str, Sequence[type]] = {
+KINDS: dict[str, tuple[type, ...]] = {
     "captions": (Scene,),
     "tags": (Scene,),
     "answers": (Scene,),

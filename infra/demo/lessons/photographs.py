@@ -33,15 +33,19 @@ class Sizes:
         share = self.sliced / 3 if several else self.sliced
         return replace(self, sliced=float(rng.random() < share))
 
-    def of(self, rng: random.Random) -> tuple[int, int]:
-        """Width and height of a picture."""
+    def of(self, rng: random.Random, shape: float | None = None) -> tuple[int, int]:
+        """Width and height of a picture, of a shape (width by height) or of any."""
         low, high = (1.1, self.most_slices) if rng.random() < self.sliced else (0.35, 1.0)
-        return sides(rng, self.slice_area * rng.uniform(low, high))
+        return sides(rng, self.slice_area * rng.uniform(low, high), shape)
 
 
-def sides(rng: random.Random, area: float) -> tuple[int, int]:
-    """Width and height of so many pixels, in any of the usual shapes."""
-    shape = rng.choice((1.0, 1.0, 4 / 3, 3 / 4, 3 / 2, 2 / 3, 16 / 9, 9 / 16))
+SHAPES = (1.0, 1.0, 4 / 3, 3 / 4, 3 / 2, 2 / 3, 16 / 9, 9 / 16)
+"""Width by height."""
+
+
+def sides(rng: random.Random, area: float, shape: float | None = None) -> tuple[int, int]:
+    """Width and height of so many pixels, of a shape or of any of `SHAPES`."""
+    shape = shape or rng.choice(SHAPES)
     width = round((area * shape) ** 0.5)
     return width, round(width / shape)
 
@@ -67,6 +71,7 @@ def one_picture(scene: Scene, seed: int, rng: random.Random, sizes: Sizes) -> Sh
 def several_pictures(
     scenes: Sequence[Scene], seed: int, rng: random.Random, sizes: Sizes
 ) -> Shown:
+    """The pictures of scenes that belong together."""
     drawn = [sizes.of(rng) for _ in scenes]
     return photographed(scenes, [seed * 8 + n for n in range(len(scenes))], drawn)
 

@@ -71,7 +71,7 @@ def answers(learner: Learner, encoder: Encoder, lessons: Sequence[Lesson]) -> li
 
 def _embeddings(learner: Learner, encoder: Encoder, lesson: Lesson) -> Tensor:
     seen = []
-    for piece in encoder.pieces(lesson):
+    for piece in encoder.pieces(lesson.shown):
         patches = normalised(torch.from_numpy(piece.patches)[None].to(learner.device))
         seen.append(learner.network.see(patches, torch.tensor([piece.grid])))
     return torch.cat(seen)

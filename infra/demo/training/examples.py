@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.checkpoint.image_processor import MiniCPMVImageProcessor
 from infra.demo.checkpoint.prompting import encode_text, image_processor, media_texts
-from infra.demo.lessons.lesson import Lesson, Marks
+from infra.demo.lessons.lesson import Lesson, Marks, Shown
 from infra.demo.training.labels import Labels, patch_labels
 from operators.models.base import PromptParts
 from operators.models.minicpm_v import IMAGE_PLACEHOLDER, VIDEO_PLACEHOLDER
@@ -97,19 +97,11 @@ class Encoder:
         """Encode groups of lessons, each of which shares its instruction."""
         pieces: list[_Piece] = []
         encoded = [self._group(lessons, pieces) for lessons in groups]
-        by_grid: dict[Grid, list[int]] = defaultdict(list)
-        for index, piece in enumerate(pieces):
-            by_grid[piece.grid].append(index)
-        slices = [
-            Slices(
-                grid,
-                torch.from_numpy(np.stack([pieces[i].patches for i in places])),
-                torch.from_numpy(np.stack([pieces[i].labels for i in places])),
-                torch.tensor(places),
-            )
-            for grid, places in by_grid.items()
-        ]
-        return Step(encoded, slices)
+        return Step(encoded, _by_grid(pieces))
+
+    def seeing(self, pictures: Sequence[Shown]) -> Step:
+        """Encode pictures that nobody asks about: of use to the vision tower alone."""
+        return Step([], _by_grid([piece for shown in pictures for piece in self.pieces(shown)]))
 
     def prompt(self, lesson: Lesson) -> tuple[list[int], list[bool]]:
         """A lesson's tokens up to its answer, and which stand for slices."""
@@ -130,7 +122,7 @@ class Encoder:
         before = len(pieces)
         rows: list[tuple[list[int], list[bool], list[int]]] = []
         for lesson in lessons:
-            pieces += self.pieces(lesson)
+            pieces += self.pieces(lesson.shown)
             asked, places = self.prompt(lesson)
             answer = self.answer(lesson.answer)
             # A token's target is the next one.
@@ -145,15 +137,29 @@ class Encoder:
             len(pieces) - before,
         )
 
-    def pieces(self, lesson: Lesson) -> list[_Piece]:
-        """A lesson's slices, in the order of their embeddings."""
-        shown = lesson.shown
+    def pieces(self, shown: Shown) -> list[_Piece]:
+        """The slices of what is shown, in the order of their embeddings."""
         processor = self.processors[shown.kind is MediaKind.VIDEO]
         return [
             piece
             for picture, marks in zip(shown.pictures, shown.marks, strict=True)
             for piece in _pieces(picture, marks, processor)
         ]
+
+
+def _by_grid(pieces: Sequence[_Piece]) -> list[Slices]:
+    by_grid: dict[Grid, list[int]] = defaultdict(list)
+    for index, piece in enumerate(pieces):
+        by_grid[piece.grid].append(index)
+    return [
+        Slices(
+            grid,
+            torch.from_numpy(np.stack([pieces[i].patches for i in places])),
+            torch.from_numpy(np.stack([pieces[i].labels for i in places])),
+            torch.tensor(places),
+        )
+        for grid, places in by_grid.items()
+    ]
 
 
 def _pieces(

@@ -23,8 +23,8 @@ SEEING_WEIGHT = 1.0
 EMPTY_WEIGHT = 0.2
 """Of patches that show nothing, which are most."""
 
-WARM_UP = 0.04
-"""Share of the steps in which the rate rises."""
+WARM_UP_STEPS = 200
+"""In which the rate rises."""
 
 FINAL_RATE = 0.02
 """Share of the peak rate at which training ends."""
@@ -69,10 +69,16 @@ class Learner:
         seed: Of the first weights.
         steps: After so many the rate has come down.
         peak_rate: Highest rate.
+        seeing_until: The step up to which only the vision tower learns.
     """
 
     def __init__(
-        self, architecture: Architecture, seed: int, steps: int, peak_rate: float
+        self,
+        architecture: Architecture,
+        seed: int,
+        steps: int,
+        peak_rate: float,
+        seeing_until: int = 0,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = MiniCPMV(architecture)
@@ -80,6 +86,7 @@ class Learner:
         torch.manual_seed(seed)
         self.seeing = Seeing(architecture.vision_hidden)
         self.steps, self.peak_rate, self.done = steps, peak_rate, 0
+        self.seeing_until = seeing_until
         self._modules = nn.ModuleList([self.network, self.seeing]).to(self.device)
         self.optimiser = torch.optim.AdamW(
             self._by_decay(), lr=peak_rate, betas=(0.9, 0.98), fused=True
@@ -95,12 +102,12 @@ class Learner:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step: up in a line, down in half a cosine."""
-        part = self.done / self.steps
-        if part < WARM_UP:
-            return self.peak_rate * (part + 1 / self.steps) / WARM_UP
-        fall = (1 + math.cos(math.pi * min((part - WARM_UP) / (1 - WARM_UP), 1.0))) / 2
-        return self.peak_rate * (FINAL_RATE + (1 - FINAL_RATE) * fall)
+        """The learning rate of the next step: up in a line, then down in half a cosine."""
+        # When the answers begin, most weights learn for the first time.
+        begun = self.done if self.done < self.seeing_until else self.done - self.seeing_until
+        warm = min((begun + 1) / WARM_UP_STEPS, 1.0)
+        fall = (1 + math.cos(math.pi * min(self.done / self.steps, 1.0))) / 2
+        return self.peak_rate * warm * (FINAL_RATE + (1 - FINAL_RATE) * fall)
 
     def learn(self, step: Step) -> Losses:
         """Take one step."""
@@ -119,6 +126,8 @@ class Learner:
     def losses(self, step: Step) -> tuple[Tensor, Tensor]:
         """The answers' loss a token, and the vision tower's a patch."""
         embeddings, seeing = self._see(step)
+        if not step.groups:
+            return torch.zeros((), device=self.device), seeing
         total, tokens, start = torch.zeros((), device=self.device), 0, 0
         for group in step.groups:
             loss, count = self._group_loss(group, embeddings[start : start + group.slices])
@@ -134,9 +143,12 @@ class Learner:
             features = self.network.look(pixels, sizes)
             loss = self.seeing(features, slices.labels.to(self.device))
             losses.append(loss * len(slices.places))
-            parts.append(self.network.resample(features, sizes))
-            places.append(slices.places)
             count += len(slices.places)
+            if step.groups:
+                parts.append(self.network.resample(features, sizes))
+                places.append(slices.places)
+        if not step.groups:
+            return torch.empty(0), torch.stack(losses).sum() / count
         order = torch.cat(places).argsort().to(self.device)
         return torch.cat(parts)[order], torch.stack(losses).sum() / count
 

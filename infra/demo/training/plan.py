@@ -1,7 +1,8 @@
-"""What is learned when: first to see and to name, then everything."""
+"""What is learned when: first to see, then to name, then everything."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.lessons.curriculum import group_of
-from infra.demo.lessons.photographs import Sizes
+from infra.demo.lessons.lesson import Lesson, Shown
+from infra.demo.lessons.photographs import SHAPES, Sizes, any_scene, photographed
 from infra.demo.training.examples import Encoder, Step
 from infra.demo.world.seeds import TRAINING_SEEDS
 
@@ -35,14 +37,21 @@ SINGLE = 10
 SEEDS_A_GROUP = 16
 
 
+SEEING_SHARE = 0.35
+"""Of all steps: in these, which are short, the vision tower learns alone."""
+
+PICTURES = 96
+"""Of such a step."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """A part of the training.
 
     Attributes:
         until: Share of all steps at which it ends.
-        sliced: Share of pictures that are cut into slices.
-        weights: How often each task comes.
+        sliced: Share of groups whose pictures are cut into slices.
+        weights: How often each task comes; none in the stage of `SEEING_SHARE`.
     """
 
     until: float
@@ -51,9 +60,10 @@ class Stage:
 
 
 STAGES = (
-    Stage(0.2, 0.1, {"caption": 5, "tags": 2, "vqa": 3, "extract": 2, "sentiment": 0.5}),
+    Stage(SEEING_SHARE, 0.1, {}),
+    Stage(0.45, 0.1, {"caption": 5, "tags": 2, "vqa": 3, "extract": 2, "sentiment": 0.5}),
     Stage(
-        0.5,
+        0.65,
         0.3,
         {
             "caption": 5,
@@ -106,18 +116,35 @@ class Steps(Dataset[Step]):
         number = self.first + index
         if index >= len(self):
             raise IndexError(index)
-        stage = next(
-            one for one in STAGES if number < one.until * self.last or one is STAGES[-1]
-        )
+        stage = next(one for one in STAGES if number < one.until * self.last)
+        architecture = self.encoder.architecture
+        if not stage.weights:
+            return self.encoder.seeing(pictures_for(architecture, stage, number))
         return self.encoder.step(
             [
-                lessons_for(self.encoder.architecture, stage, number * GROUPS + group)
+                lessons_for(architecture, stage, number * GROUPS + group)
                 for group in range(GROUPS)
             ]
         )
 
 
-def lessons_for(architecture: Architecture, stage: Stage, number: int) -> list:
+def pictures_for(architecture: Architecture, stage: Stage, number: int) -> list[Shown]:
+    """The pictures of a step in which the vision tower learns alone.
+
+    Most have one shape, so that they are one batch.
+    """
+    rng = random.Random(f"seeing {number}")
+    sizes = sizes_of(architecture, stage.sliced).for_group(rng, several=False)
+    shape = rng.choice(SHAPES)
+    first = number * PICTURES % len(TRAINING_SEEDS)
+    count = PICTURES // (1 + round(sizes.sliced) * architecture.max_slice_nums)
+    return [
+        photographed([any_scene(seed)], [seed], [sizes.of(rng, shape)])
+        for seed in range(first, first + count)
+    ]
+
+
+def lessons_for(architecture: Architecture, stage: Stage, number: int) -> list[Lesson]:
     """The lessons of one group."""
     seed = number * SEEDS_A_GROUP % len(TRAINING_SEEDS)
     sizes = sizes_of(architecture, stage.sliced)
