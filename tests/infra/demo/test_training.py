@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from infra.demo.checkpoint.architecture import TRAINED
+from infra.demo.checkpoint.build import check_weights
+from infra.demo.checkpoint.tokenizer import train_tokenizer
+from infra.demo.drawing import TRIPOD, arranged
+from infra.demo.lessons.curriculum import group_of
+from infra.demo.lessons.lesson import Marks
+from infra.demo.lessons.photographs import Sizes, photographed
+from infra.demo.training import corpus as corpus_module
+from infra.demo.training.corpus import corpus
+from infra.demo.training.examination import answers, examine
+from infra.demo.training.examples import IGNORED, Encoder, Step
+from infra.demo.training.labels import CLASSES, KINDS, patch_labels
+from infra.demo.training.learner import Learner
+from infra.demo.training.plan import PICTURES, STAGES, Steps, lessons_for
+from infra.demo.world.scene import Scene, Thing
+from infra.demo.world.vocabulary import BACKGROUNDS, COLOURS
+
+ARCHITECTURE = replace(
+    TRAINED,
+    hidden=128,
+    layers=1,
+    intermediate=128,
+    heads=2,
+    key_value_heads=1,
+    vision_hidden=64,
+    vision_layers=1,
+    vision_heads=1,
+    scale_resolution=56,
+    query_num=4,
+)
+MUG = Thing("mug", "red", "large", "at the left")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus_module, "GROUPS_A_TASK", 2)
+        return train_tokenizer(corpus(), ARCHITECTURE.vocabulary)
+
+
+@pytest.fixture(scope="module")
+def encoder(tokenizer: Tokenizer) -> Encoder:
+    return Encoder(ARCHITECTURE, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def step(encoder: Encoder) -> Step:
+    sizes = Sizes(56 * 56, 4, 0.5)
+    tasks = ("caption", "listing", "video_summary")
+    return encoder.step(
+        [group_of(seed, lambda _: 3, sizes, {task: 1.0}) for seed, task in enumerate(tasks)]
+    )
+
+
+def test_a_patch_is_labelled_by_what_is_around_its_centre() -> None:
+    scene = Scene("mint", (MUG,))
+    marks = Marks(tuple(arranged(scene, TRIPOD)), "mint")
+    labels = patch_labels(marks, (100, 100), (0, 0, 100, 100), (10, 10)).reshape(10, 10, -1)
+    assert (labels[..., -1] == tuple(BACKGROUNDS).index("mint")).all()
+    # A large thing at the left covers x from 0.02 to 0.44, y from 0.29 to 0.71.
+    covered = np.zeros((10, 10), bool)
+    covered[3:7, 0:4] = True
+    assert ((labels[..., 0] == 1 + KINDS.index("mug")) == covered).all()
+    assert ((labels[..., 1] == 1 + tuple(COLOURS).index("red")) == covered).all()
+    right_half = patch_labels(marks, (100, 100), (50, 0, 100, 100), (10, 5))
+    assert not right_half[:, :4].any()
+
+
+def test_only_answers_are_learned_and_all_of_them(encoder: Encoder, step: Step) -> None:
+    group = step.groups[1]
+    for tokens, targets, places in zip(
+        group.tokens, group.targets, group.image_places, strict=True
+    ):
+        learned = targets[targets != IGNORED].tolist()
+        text = encoder.tokenizer.decode(learned, skip_special_tokens=False)
+        assert text.startswith("{")
+        assert text.endswith("}<|im_end|>")
+        [*_, last] = (targets != IGNORED).nonzero().flatten().tolist()
+        first = last - len(learned) + 1
+        # A token's target is the one after it.
+        assert targets[first:last].tolist() == tokens[first + 1 : last + 1].tolist()
+        assert not places[first:].any()
+
+
+def test_every_slice_has_its_place(step: Step) -> None:
+    places = torch.cat([slices.places for slices in step.slices])
+    assert sorted(places.tolist()) == list(range(sum(group.slices for group in step.groups)))
+    wanted = sum(int(group.image_places.sum()) for group in step.groups)
+    assert wanted == len(places) * ARCHITECTURE.query_num
+    for slices in step.slices:
+        count, patches, labels = slices.labels.shape
+        assert patches == slices.grid[0] * slices.grid[1]
+        assert labels == len(CLASSES)
+        assert slices.patches.shape == (count, patches, 3 * 14 * 14)
+
+
+def test_the_prefix_is_what_all_have_in_common_before_their_media(step: Step) -> None:
+    for group in step.groups:
+        assert len(group.prefix) > 20
+        assert group.image_places.any(dim=1).all()
+
+
+def test_it_learns(step: Step) -> None:
+    learner = Learner(ARCHITECTURE, 0, 1000, 3e-3)
+    learner.done = 200
+    losses = [learner.learn(step) for _ in range(12)]
+    assert losses[-1].answers < 0.7 * losses[0].answers
+    assert losses[-1].seeing < losses[0].seeing
+    check_weights(ARCHITECTURE, learner.network.weights())
+
+
+def test_what_was_stopped_goes_on_as_if_it_had_not_been(step: Step, tmp_path) -> None:
+    one, other = (Learner(ARCHITECTURE, 0, 100, 1e-3) for _ in range(2))
+    for _ in range(3):
+        one.learn(step)
+    one.save(tmp_path / "state.pt")
+    other.resume(tmp_path / "state.pt")
+    assert other.done == 3
+    results = [(learner.learn(step), learner.rate) for learner in (one, other)]
+    assert results[0] == results[1]
+
+
+def test_at_first_only_the_vision_tower_learns(encoder: Encoder) -> None:
+    step = Steps(encoder, 0, 100)[0]
+    assert step.groups == []
+    assert sum(len(slices.places) for slices in step.slices) <= PICTURES + 5
+    learner = Learner(ARCHITECTURE, 0, 100, 1e-3, seeing_until=5)
+    before = learner.network.weights()
+    losses = learner.learn(step)
+    changed = {
+        name.partition(".")[0]
+        for name, weight in learner.network.weights().items()
+        if not torch.equal(weight, before[name])
+    }
+    assert changed == {"vpm"}
+    assert losses.answers == 0 < losses.seeing
+
+
+def test_the_rate_rises_twice_and_ends_low() -> None:
+    learner = Learner(ARCHITECTURE, 0, 10_000, 1e-3, seeing_until=4000)
+    rates = []
+    for learner.done in range(10_000):
+        rates.append(learner.rate)
+    assert rates[0] < 1e-5 < 9e-4 < rates[250] <= 1e-3
+    assert rates[4000] < 1e-5 < rates[4300]
+    assert rates[-1] < 3e-5
+
+
+def test_every_step_has_seeds_of_its_own_and_every_stage_its_tasks() -> None:
+    seen = set()
+    for number in (0, 1, 5000):
+        for stage in STAGES[1:]:
+            for lesson in lessons_for(ARCHITECTURE, stage, number):
+                seen.add((number, lesson.system, lesson.shown.pictures[0].tobytes()))
+    assert len({number for number, *_ in seen}) == 3
+    assert [stage.until for stage in STAGES] == sorted(stage.until for stage in STAGES)
+    assert STAGES[-1].until == 1.0
+
+
+def test_an_examination_counts_answers_that_are_exactly_true(encoder, monkeypatch) -> None:
+    learner = Learner(ARCHITECTURE, 0, 100, 1e-3)
+    monkeypatch.setattr("infra.demo.training.examination.MOST_TOKENS", 4)
+    assert examine(learner, encoder, ("caption",), 1, 0.5) == {"caption": 0.0}
+    scene = Scene("mint", (MUG,))
+    [lesson, *_] = group_of(3, lambda _: 1, Sizes(56 * 56, 4, 0.0), {"caption": 1.0})
+    lesson = replace(lesson, shown=photographed([scene], [1], [(50, 50)]))
+    [said] = answers(learner, encoder, [lesson])
+    assert len(encoder.tokenizer.encode(said).ids) <= 4
