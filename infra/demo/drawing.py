@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from infra.demo.faces import draw_face
@@ -192,6 +194,24 @@ def _put(canvas: Image.Image, things: Sequence[Placed]) -> None:
         left, top, right, _ = thing.box(*canvas.size)
         patch = _patch(_figure(thing.shown), max(8, round(right - left)))
         canvas.paste(patch, (round(left), round(top)), patch)
+
+
+_OUTLINE_SIDE = 36
+_NEARLY = 5
+"""Cells of an outline by which it is grown, so that thin parts are not missed."""
+
+
+def outline(shown: Thing | Face) -> NDArray[np.bool_]:
+    """What a thing covers of its square, generously: a square array."""
+    return _outline(_figure(shown).outline)
+
+
+@lru_cache(maxsize=64)
+def _outline(name: str) -> NDArray[np.bool_]:
+    alpha = _patch(_Figure(name, "plain", (0, 0, 0)), _OUTLINE_SIDE).getchannel("A")
+    grown = alpha.filter(ImageFilter.MaxFilter(_NEARLY))
+    covered: NDArray[np.bool_] = np.asarray(grown) > 128
+    return covered
 
 
 @dataclass(frozen=True)

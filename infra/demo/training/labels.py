@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.demo.drawing import outline
 from infra.demo.lessons.lesson import Marks
 from infra.demo.world.scene import Face, Thing
 from infra.demo.world.vocabulary import (
@@ -49,7 +50,8 @@ def patch_labels(
         grid: Rows and columns of patches.
 
     Returns:
-        (rows * columns, len(`CLASSES`)); a patch has the label of what is around its centre.
+        (rows * columns, len(`CLASSES`)); a patch has the label of what covers its centre, or
+        nearly so.
     """
     rows, columns = grid
     left, top, right, bottom = part
@@ -59,9 +61,21 @@ def patch_labels(
     labels[:, :, -1] = tuple(BACKGROUNDS).index(marks.background)
     for placed in marks.things:
         x0, y0, x1, y1 = placed.box(*picture)
-        inside = ((y0 <= y) & (y <= y1))[:, None] & ((x0 <= x) & (x <= x1))
-        labels[inside, :4] = _label(placed.shown)
+        covered = _covered((y - y0) / (y1 - y0), (x - x0) / (x1 - x0), outline(placed.shown))
+        labels[covered, :4] = _label(placed.shown)
     return labels.reshape(rows * columns, len(CLASSES))
+
+
+def _covered(
+    y: NDArray[np.float64], x: NDArray[np.float64], outline_: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which places, in fractions of a thing's square, the thing covers."""
+    side = len(outline_)
+    rows, columns = (np.floor(at * side).astype(int) for at in (y, x))
+    inside = ((rows >= 0) & (rows < side))[:, None] & ((columns >= 0) & (columns < side))
+    found = outline_[np.ix_(rows.clip(0, side - 1), columns.clip(0, side - 1))]
+    covered: NDArray[np.bool_] = inside & found
+    return covered
 
 
 def _label(shown: Thing | Face) -> tuple[int, int, int, int]:
