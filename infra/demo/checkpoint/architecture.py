@@ -161,6 +161,7 @@ TRAINED = Architecture(
     "Qwen2",
     layers=3,
     intermediate=512,
+    vision_heads=4,
     scale_resolution=140,
     query_num=9,
     max_slice_nums=4,

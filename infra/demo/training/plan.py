@@ -17,7 +17,7 @@ from infra.demo.lessons.photographs import SHAPES, Sizes, any_scene, photographe
 from infra.demo.training.examples import Encoder, Step
 from infra.demo.world.seeds import TRAINING_SEEDS
 
-GROUPS = 4
+GROUPS = 3
 """Groups of a step."""
 
 GROUP_SIZES = {
@@ -33,14 +33,14 @@ GROUP_SIZES = {
 }
 """Lessons of a group; of tasks that show one picture `SINGLE`."""
 
-SINGLE = 10
+SINGLE = 8
 SEEDS_A_GROUP = 16
 
 
-SEEING_SHARE = 0.35
+SEEING_SHARE = 0.32
 """Of all steps: in these, which are short, the vision tower learns alone."""
 
-PICTURES = 96
+PICTURES = 48
 """Of such a step."""
 
 
@@ -61,9 +61,9 @@ class Stage:
 
 STAGES = (
     Stage(SEEING_SHARE, 0.1, {}),
-    Stage(0.45, 0.1, {"caption": 5, "tags": 2, "vqa": 3, "extract": 2, "sentiment": 0.5}),
+    Stage(0.48, 0.1, {"caption": 5, "tags": 2, "vqa": 3, "extract": 2, "sentiment": 0.5}),
     Stage(
-        0.65,
+        0.68,
         0.3,
         {
             "caption": 5,
