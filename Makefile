@@ -42,7 +42,7 @@ demo-stop: .venv/ready ## Stop the demo's S3 server; its data stay
 	@$(BIN)/python -m infra.demo.s3_server stop --state .demo/s3
 
 test: env ## Run the tests
-	@$(BIN)/pytest -m "not rgw" $(PYTEST_ARGS)
+	@$(BIN)/pytest -m "not rgw" -n 2 $(PYTEST_ARGS)
 
 check: env ## Check format, lint, types and layers, then run the tests
 	@$(BIN)/ruff format --check .

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # A busy machine is no reason for a test to fail.
 settings.register_profile("tagline", deadline=None)
@@ -21,13 +22,37 @@ pytest_plugins = ["tests.fixtures.s3", "tests.fixtures.engines"]
 # From what answers in milliseconds to what starts Ray and an engine.
 ORDER = ["schemas", "operators", "bench", "jobs", "infra", "pipeline", "contracts"]
 
+# Where engines are started: one at a time, for each wants the whole machine.
+ENGINE = {"bench", "jobs", "contracts", "test_end_to_end.py", "test_ready_jobs.py"}
+RAY = {"pipeline"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run fast tests first, so that a slip shows at once."""
-    here = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(here).parts[0]
-        return ORDER.index(folder) if folder in ORDER else len(ORDER)
+        top = _top(item.nodeid)
+        return ORDER.index(top) if top in ORDER else len(ORDER)
 
     items.sort(key=place)
+
+
+class ByNeed(LoadScopeScheduling):
+    """Of two processes one has all tests that start an engine, one those that share a Ray.
+
+    The others go, file by file, to whichever is free.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        top = _top(nodeid)
+        return "engine" if top in ENGINE else "ray" if top in RAY else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByNeed:
+    """How `make test` divides the tests."""
+    return ByNeed(config, log)
+
+
+def _top(nodeid: str) -> str:
+    """The folder or file below ``tests`` that a test is in."""
+    return nodeid.split("::")[0].split("/")[1]

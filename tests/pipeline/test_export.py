@@ -112,6 +112,7 @@ def test_shards_hold_the_original_bytes_the_text_and_all_columns(annotated, job,
     keys = sorted({name.partition(".")[0] for name in members})
     assert keys == ["000000000", "000000001", "000000002"]
     detailed = rows_by_id(annotated, "detailed")
+    tags = {row["item_id"]: row["tags"] for row in annotated.rows("tags")}
     seen = set()
     for key in keys:
         record = json.loads(members[f"{key}.json"])
@@ -119,7 +120,7 @@ def test_shards_hold_the_original_bytes_the_text_and_all_columns(annotated, job,
         suffix = "jpg" if record["item_id"].endswith(".jpg") else "png"
         assert members[f"{key}.{suffix}"] == Path(record["item_id"]).read_bytes()
         assert members[f"{key}.txt"].decode() == detailed[record["item_id"]]["caption"]
-        assert record["tags"]
+        assert record["tags"] == tags[record["item_id"]]
     assert seen == {str(annotated.input / name) for name in ODD_NAMES}
 
 
