@@ -294,6 +294,11 @@ def test_dataset_captioning(shop):
         captions[f"p{n}", "caption_detailed"] for n in range(5)
     }
 
+    for name, data in pictures.items():
+        record = json.loads(members[f"{name[:-4]}.json"])
+        assert images[int(record["item_id"][1:])]["bytes"] == data
+        assert record["caption_short_caption"] == captions[record["item_id"], "caption_short"]
+
     # The shards are a WebDataset, and so an input of the same job.
     spec = yaml.safe_load((ROOT / "jobs" / "dataset_captioning.yaml").read_text())
     spec["input"] = {"shards": {"uris": shards}}

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from infra.demo.checkpoint.network import MiniCPMV
 from infra.demo.lessons.curriculum import group_of
 from infra.demo.lessons.lesson import Lesson
 from infra.demo.training.examples import Encoder, normalised
-from infra.demo.training.learner import Learner
+from infra.demo.training.learner import Learner, mixed
 from infra.demo.training.plan import sizes_of
 from infra.demo.world.seeds import VALIDATION_SEEDS
 
@@ -42,38 +43,43 @@ def examine(
             results += [
                 _is_true(answer, lesson)
                 for lesson, answer in zip(
-                    lessons, answers(learner, encoder, lessons), strict=True
+                    lessons,
+                    answers(learner.network, encoder, lessons, learner.device),
+                    strict=True,
                 )
             ]
         right[task] = round(sum(results) / len(results), 3)
     return right
 
 
-def answers(learner: Learner, encoder: Encoder, lessons: Sequence[Lesson]) -> list[str]:
-    """Greedy answers of the network to lessons' questions."""
-    network, tokenizer = learner.network, encoder.tokenizer
+def answers(
+    network: MiniCPMV, encoder: Encoder, lessons: Sequence[Lesson], device: torch.device
+) -> list[str]:
+    """Greedy answers of a network to lessons' questions."""
     said = []
     stop = encoder.answer("")
     for lesson in lessons:
         tokens, places = encoder.prompt(lesson)
-        with torch.no_grad(), torch.autocast(learner.device.type, torch.bfloat16):
+        with torch.no_grad(), mixed(device):
             [ids] = network.generate(
-                torch.tensor([tokens], device=learner.device),
+                torch.tensor([tokens], device=device),
                 torch.tensor([len(tokens)]),
-                _embeddings(learner, encoder, lesson),
-                torch.tensor([places], device=learner.device),
+                _embeddings(network, encoder, lesson, device),
+                torch.tensor([places], device=device),
                 most=MOST_TOKENS,
                 stop=stop,
             )
-        said.append(tokenizer.decode(ids))
+        said.append(encoder.tokenizer.decode(ids))
     return said
 
 
-def _embeddings(learner: Learner, encoder: Encoder, lesson: Lesson) -> Tensor:
+def _embeddings(
+    network: MiniCPMV, encoder: Encoder, lesson: Lesson, device: torch.device
+) -> Tensor:
     seen = []
     for piece in encoder.pieces(lesson.shown):
-        patches = normalised(torch.from_numpy(piece.patches)[None].to(learner.device))
-        seen.append(learner.network.see(patches, torch.tensor([piece.grid])))
+        patches = normalised(torch.from_numpy(piece.patches)[None].to(device))
+        seen.append(network.see(patches, torch.tensor([piece.grid])))
     return torch.cat(seen)
 
 

@@ -175,5 +175,5 @@ def test_an_examination_counts_answers_that_are_exactly_true(encoder, monkeypatc
     scene = Scene("mint", (MUG,))
     [lesson, *_] = group_of(3, lambda _: 1, Sizes(56 * 56, 4, 0.0), {"caption": 1.0})
     lesson = replace(lesson, shown=photographed([scene], [1], [(50, 50)]))
-    [said] = answers(learner, encoder, [lesson])
+    [said] = answers(learner.network, encoder, [lesson], learner.device)
     assert len(encoder.tokenizer.encode(said).ids) <= 4
