@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from infra.demo.lessons import of_films, of_one_picture, of_several_pictures
+from infra.demo.lessons import of_films, of_one_picture, of_parts, of_several_pictures
 from infra.demo.lessons.lesson import Lesson
 from infra.demo.lessons.photographs import Sizes
 from infra.demo.lessons.wording import reworded
@@ -28,6 +28,7 @@ MAKERS: dict[str, Maker] = {
     "listing": of_several_pictures.listing,
     "video_summary": of_films.summaries,
     "video_windows": of_films.windows,
+    "video_parts": of_parts.parts,
     "video_qa": of_films.video_qa,
     "video_tags": of_films.video_tags,
     "video_sentiment": of_films.video_sentiment,

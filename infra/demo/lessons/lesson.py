@@ -12,7 +12,7 @@ from PIL import Image
 from infra.demo.drawing import Placed
 from operators.base import Completion
 from operators.tasks.arrow import Row
-from operators.tasks.base import Question, Reply, Subject
+from operators.tasks.base import Conversation, Question, Reply, Subject
 from operators.tasks.registry import BoundTask, bind_task
 from schemas.job import TaskSpec
 from schemas.media import Frames, MediaKind
@@ -40,7 +40,8 @@ class Shown:
 
     Attributes:
         kind: As the task sees it.
-        pictures: RGB, in order; the frames of a video.
+        pictures: RGB, in order; the frames of a video. None at all where a question is
+            about text alone.
         marks: For each picture what is where in it, and before which background.
         pts_s: Of a video's frames, seconds.
         duration_s: Of a video.
@@ -101,13 +102,19 @@ def conversation_of(
 ) -> tuple[list[Lesson], Row]:
     """As `lessons_of`; also the row that comes of it."""
     subject = Subject(shown.frames(), context=context or {})
-    conversation = task.task.converse(task.options, subject)
+    return taught(task.task.converse(task.options, subject), shown, teacher, task.options)
+
+
+def taught(
+    conversation: Conversation, shown: Shown, teacher: Teacher, options: Any
+) -> tuple[list[Lesson], Row]:
+    """Answer all of a conversation's questions."""
     lessons: list[Lesson] = []
     questions: Sequence[Question] = next(conversation)
     while True:
         replies = []
         for question in questions:
-            text = json.dumps(teacher(question, task.options), ensure_ascii=False)
+            text = json.dumps(teacher(question, options), ensure_ascii=False)
             lessons.append(Lesson(question.system, question.user, shown, text))
             replies.append(_reply(question, text))
         try:

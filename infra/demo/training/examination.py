@@ -75,12 +75,12 @@ def answers(
 
 def _embeddings(
     network: MiniCPMV, encoder: Encoder, lesson: Lesson, device: torch.device
-) -> Tensor:
+) -> Tensor | None:
     seen = []
     for piece in encoder.pieces(lesson.shown):
         patches = normalised(torch.from_numpy(piece.patches)[None].to(device))
         seen.append(network.see(patches, torch.tensor([piece.grid])))
-    return torch.cat(seen)
+    return torch.cat(seen) if seen else None
 
 
 def _is_true(answer: str, lesson: Lesson) -> bool:

@@ -104,7 +104,7 @@ class Encoder:
         return Step([], _by_grid([piece for shown in pictures for piece in self.pieces(shown)]))
 
     def prompt(self, lesson: Lesson) -> tuple[list[int], list[bool]]:
-        """A lesson's tokens up to its answer, and which stand for slices."""
+        """A lesson's tokens up to its answer, and which of them stand for slices."""
         shown = lesson.shown
         video = shown.kind is MediaKind.VIDEO
         prompt = self.family.render(PromptParts(lesson.system, lesson.user), shown.frames())
@@ -128,7 +128,9 @@ class Encoder:
             # A token's target is the next one.
             targets = [IGNORED] * (len(asked) - 1) + answer
             rows.append((asked + answer[:-1], places + [False] * (len(answer) - 1), targets))
-        common = _common([tokens for tokens, _, _ in rows], rows[0][1].index(True))
+        first = rows[0][1]
+        most = first.index(True) if True in first else len(first)
+        common = _common([tokens for tokens, _, _ in rows], most)
         return Group(
             torch.tensor(rows[0][0][:common]),
             _padded([tokens[common:] for tokens, _, _ in rows], 0),

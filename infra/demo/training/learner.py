@@ -146,6 +146,8 @@ class Learner:
             if step.groups:
                 parts.append(self.network.resample(features, sizes))
                 places.append(slices.places)
+        if not step.slices:
+            return torch.empty(0), torch.zeros((), device=self.device)
         if not step.groups:
             return torch.empty(0), torch.stack(losses).sum() / count
         order = torch.cat(places).argsort().to(self.device)
@@ -155,7 +157,7 @@ class Learner:
         prefix = self.network.prefix(group.prefix.to(self.device))
         hidden = self.network(
             group.tokens.to(self.device),
-            embeddings,
+            embeddings if group.slices else None,
             group.image_places.to(self.device),
             prefix,
         )

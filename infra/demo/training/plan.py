@@ -27,6 +27,7 @@ GROUP_SIZES = {
     "compare": 6,
     "video_summary": 3,
     "video_windows": 3,
+    "video_parts": 2,
     "video_qa": 4,
     "video_tags": 3,
     "video_sentiment": 4,
