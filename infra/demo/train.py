@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -54,9 +55,15 @@ def main(arguments: Sequence[str]) -> int:
     kept = chosen.state / "state.pt"
     if kept.is_file():
         learner.resume(kept)
-    finished = _train(learner, encoder, chosen, kept)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        finished = _train(learner, encoder, chosen, kept)
+    except KeyboardInterrupt:
+        finished = False
     learner.save(kept)
-    if finished and chosen.out:
+    if not finished:
+        print(f"stopped at step {learner.done}; the same command goes on from there")
+    elif chosen.out:
         write_checkpoint(chosen.out, learner, tokenizer, TRAINED)
         print(f"wrote {chosen.out}")
     return 0
