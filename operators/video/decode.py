@@ -127,7 +127,19 @@ class VideoReader:
 
     def packets(self) -> Iterator[Any]:
         """See `PacketReader.packets`."""
-        for packet in self.container.demux(self.stream):
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except IndexError as error:
+                # PyAV looks up each packet's stream among those it found at the start.
+                raise _fail(
+                    FailureCode.CORRUPT,
+                    f"the {self._file_type.name} has packets of a stream that was not there at "
+                    "its start; remux it",
+                ) from error
+            if packet is None:
+                return
             self._check_time()
             if packet.size:
                 yield packet

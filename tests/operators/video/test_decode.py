@@ -209,6 +209,16 @@ def test_damage_gives_frames_or_a_failure_and_nothing_else(name: str, data) -> N
         assert failure.stage is Stage.DECODE
 
 
+def test_packets_of_a_stream_that_was_not_there_at_the_start_are_a_failure() -> None:
+    packet = 188
+    damaged = bytearray(clip("mpeg2 ts"))
+    # The low byte of a packet's stream id.
+    damaged[61 * packet + 2] ^= 0xFF
+    failure = failure_of(bytes(damaged), max_frames=4)
+    assert failure.code is FailureCode.CORRUPT
+    assert "a stream that was not there at its start" in failure.message
+
+
 def test_nothing_is_printed_about_broken_videos(capfd) -> None:
     damaged = bytearray(clip("h264 mkv"))
     damaged[2000:3500] = np.random.default_rng(1).bytes(1500)
