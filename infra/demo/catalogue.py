@@ -153,7 +153,7 @@ class Clip:
                     "sentence": shot.sentence,
                     "background": shot.background,
                     "before": shot.before and asdict(shot.before),
-                    "event": shot.event and asdict(shot.event),
+                    "event": asdict(shot.event),
                 }
                 for shot in self.film.shots
             ],

@@ -20,7 +20,6 @@ from infra.demo.world.vocabulary import BACKGROUNDS, COLOURS, PLACES, SIZES, SKI
 _SMOOTH_BELOW = 700
 """Sides in pixels up to which a thing is drawn larger and shrunk, for smooth edges."""
 
-
 _BRIGHT = 150
 """Grey value from which a thing's stripes and dots are darker than it, not lighter."""
 
@@ -93,7 +92,7 @@ def filmed(film: Film, at_s: float) -> list[Placed]:
     if thing is None:
         return []
     now = _at_rest(thing)
-    if event and event.after and event.start_s <= at_s < event.end_s:
+    if event.after and event.start_s <= at_s < event.end_s:
         part = (at_s - event.start_s) / (event.end_s - event.start_s)
         (x0, y0), (x1, y1) = now.centre, _at_rest(event.after).centre
         now = replace(now, centre=(x0 + (x1 - x0) * part, y0 + (y1 - y0) * part))

@@ -1,4 +1,4 @@
-"""``make demo-eval [SEEDS=a..b]``: how true the model's answers are, through `tagline run`.
+"""``python -m infra.demo.evaluate``: how true a model's answers are, through `tagline run`.
 
 Draws items from seeds that it was not trained on, annotates them with Tagline's own command
 line, and compares the tables with the truth. A table comes first, one JSON object last.
@@ -24,8 +24,9 @@ from infra.demo.evaluation.parts import PARTS, Item, Part
 from infra.demo.evaluation.scores import AIMS, KINDS, SCORERS, Tally, figures
 from infra.demo.s3_environment import ROOT
 from infra.demo.world.seeds import TEST_SEEDS, TRAINING_SEEDS
+from operators.models.checkpoint import find_checkpoint
 from operators.tasks.registry import TASKS
-from schemas.failure import UsageError
+from schemas.failure import InfrastructureError, UsageError
 
 DEFAULT_COUNT = 60
 
@@ -35,18 +36,23 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.demo.evaluate")
     first = TEST_SEEDS.start
     parser.add_argument("--seeds", default=f"{first}..{first + DEFAULT_COUNT - 1}")
-    parser.add_argument("--model", type=Path, default=MODEL)
+    parser.add_argument("--model", type=Path, default=MODEL, help="folder of a checkpoint")
     parser.add_argument("--parts", nargs="*", choices=[part.name for part in PARTS])
     parser.add_argument("--keep", type=Path, help="leave media and tables in this folder")
     chosen = parser.parse_args(arguments)
+    parts = [part for part in PARTS if not chosen.parts or part.name in chosen.parts]
     try:
         seeds = seeds_of(chosen.seeds)
+        find_checkpoint(str(chosen.model))
+        with tempfile.TemporaryDirectory(prefix="tagline-eval-") as scratch:
+            folder = (chosen.keep or Path(scratch)).resolve()
+            tally = measure(parts, seeds, chosen.model.resolve(), folder)
     except UsageError as error:
-        print(f"demo-eval: {error}", file=sys.stderr)
+        print(f"evaluate: {error}", file=sys.stderr)
         return 2
-    parts = [part for part in PARTS if not chosen.parts or part.name in chosen.parts]
-    with tempfile.TemporaryDirectory(prefix="tagline-eval-") as scratch:
-        tally = measure(parts, seeds, chosen.model.resolve(), chosen.keep or Path(scratch))
+    except InfrastructureError as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return 3
     report(tally, len(seeds))
     return 0
 
@@ -71,7 +77,7 @@ def measure(parts: Sequence[Part], seeds: Sequence[int], model: Path, folder: Pa
     """Run the jobs and judge their rows.
 
     Raises:
-        subprocess.CalledProcessError: If a job fails.
+        InfrastructureError: If a job fails.
     """
     tally = Tally()
     for part in parts:
@@ -93,8 +99,10 @@ def _run(file: Path) -> None:
         command, cwd=ROOT, capture_output=True, text=True, env=os.environ, check=False
     )
     if done.returncode:
-        print(done.stdout + done.stderr, file=sys.stderr)
-        done.check_returncode()
+        raise InfrastructureError(
+            f"the job {file.name} ended with exit code {done.returncode}:\n"
+            f"{done.stdout}{done.stderr}"
+        )
 
 
 def _judge(tally: Tally, table: str, tasks: int, uri: Path, items: Mapping[str, Item]) -> None:

@@ -1,4 +1,4 @@
-"""``make demo-parity``: the trained network and the engine give the same answers.
+"""``python -m infra.demo.parity``: the trained network and the engine give the same answers.
 
 Both compute in float32, both answer greedily and without a schema. The last line is one JSON
 object: the share of answers that are equal, of all and by what was shown, and those that are
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         compared = list(compare(engine, chosen.model, chosen.items))
     finally:
         engine.shutdown()
-    print(json.dumps(summary(compared), indent=None))
+    print(json.dumps(summary(compared)))
     return 0
 
 

@@ -1,7 +1,7 @@
 """``python -m infra.demo.train``: train the demo's model and write its checkpoint.
 
-It takes up to three hours on two CPU cores, less on a GPU, and goes on where it was
-stopped. Progress is a line a minute; every now and then the network is examined.
+It takes hours on two CPU cores, less on a GPU, and goes on where it was stopped. Progress
+is a line a minute; every now and then the network is examined.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO, Protocol
@@ -167,3 +167,18 @@ def past_the_end(uri: str, offset: int, size: int) -> ItemFailure:
         f"{uri} ends before byte {offset + size:,}: the {size:,} bytes from {offset:,} on are "
         "not all there; write the file anew",
     )
+
+
+def spooled(fill: Callable[[BinaryIO], object]) -> BinaryIO:
+    """A temporary file with what `fill` writes into it, at its start.
+
+    It lies where TMPDIR says, and is gone once the caller closes it.
+    """
+    spool = tempfile.TemporaryFile(prefix="tagline-")  # noqa: SIM115 - the caller closes it
+    try:
+        fill(spool)
+        spool.seek(0)
+    except BaseException:
+        spool.close()
+        raise
+    return spool

@@ -7,7 +7,6 @@ import io
 import ipaddress
 import re
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, NoReturn, TypeVar
 
@@ -20,6 +19,7 @@ from operators.storage.base import (
     changed,
     check_range,
     past_the_end,
+    spooled,
     too_large,
     write_chunk,
 )
@@ -139,15 +139,10 @@ class HttpStore:
     def open(
         self, uri: str, *, version: str | None = None, max_bytes: int | None = None
     ) -> BinaryIO:
-        """See `Store.open`; the temporary file lies where TMPDIR says."""
-        spool = tempfile.TemporaryFile(prefix="tagline-")  # noqa: SIM115 - the caller closes it
-        try:
-            self.fetch_to(uri, spool, version=version, max_bytes=max_bytes)
-            spool.seek(0)
-        except BaseException:
-            spool.close()
-            raise
-        return spool
+        """See `Store.open`; into a temporary file."""
+        return spooled(
+            lambda file: self.fetch_to(uri, file, version=version, max_bytes=max_bytes)
+        )
 
     def fetch_to(
         self,

@@ -114,13 +114,13 @@ def answers_form(
     Args:
         questions: What is asked.
         max_chars: Longest text.
-        beside: Fields that stand with each answer.
+        beside: Fields that stand before each answer, which is then judged by them.
     """
     fields = {}
     for index, asked in enumerate(questions):
         value = _value(asked, max_chars)
         key = key_of(index)
-        fields[key] = form(f"Answer{index + 1}", answer=value, **beside) if beside else value
+        fields[key] = form(f"Answer{index + 1}", **beside, answer=value) if beside else value
     return form("Answers", **fields)
 
 

@@ -38,7 +38,7 @@ class VideoQa(Task):
     """
 
     id = "video_qa"
-    version = 1
+    version = 2
     summary = "Answer questions about a video, with the seconds that show the answer."
     takes = frozenset({MediaKind.VIDEO})
     table = "video_answers"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from pathlib import Path
 
 import jsonschema
@@ -13,26 +12,10 @@ from hypothesis import strategies as st
 from jobs.jobfile import check_job, job_schema, load_job
 from jobs.yaml_lines import parse_yaml
 from operators.tasks.registry import bind_tasks
-from schemas.failure import JobFileError, Problem, UsageError
-from schemas.job import JobSpec
+from schemas.failure import JobFileError
+from tests.jobs.job_texts import GOOD, load, problems
 
-GOOD = """\
-input: s3://shop/photos/
-model: openbmb/MiniCPM-V-2_6
-tasks: [caption]
-output: s3://shop/annotations/
-"""
 ROOT = Path(__file__).parents[2]
-
-
-def load(text: str, *overrides: str) -> JobSpec:
-    return check_job(parse_yaml(textwrap.dedent(text), "job.yaml"), overrides)
-
-
-def problems(text: str, *overrides: str) -> list[Problem]:
-    with pytest.raises(JobFileError) as caught:
-        load(text, *overrides)
-    return caught.value.problems
 
 
 def test_four_lines_are_a_whole_job():
@@ -192,55 +175,10 @@ def test_home_is_expanded(monkeypatch):
     assert job.model.path == "/home/me/models/tiny"
 
 
-def test_overrides_reach_shorthand_lists_and_new_sections():
-    job = load(
-        GOOD,
-        "model.seed=7",
-        "tasks.0.max_chars=100",
-        "media.video.max_frames=4",
-        "input.exclude=['**/thumbs/**']",
-        "output=/tmp/out",
-        "output.commit_every_s=5",
-    )
-    assert job.model.seed == 7
-    assert job.model.path == "openbmb/MiniCPM-V-2_6"
-    assert job.tasks[0].options == {"max_chars": 100}
-    assert job.media.video.max_frames == 4
-    assert job.input.exclude == ("**/thumbs/**",)
-    assert (job.output.uri, job.output.commit_every_s) == ("/tmp/out", 5)
-
-
-@pytest.mark.parametrize(
-    "override", ["model.seed", "=1", "tasks.9=caption", "tasks.x=caption", "name.a.b=1"]
-)
-def test_a_malformed_override_is_a_usage_error(override):
-    with pytest.raises(UsageError, match="--set"):
-        load(GOOD + "name: x\n", override)
-
-
-def test_an_override_that_breaks_the_job_is_named_as_such_and_has_no_line():
-    [problem, other] = problems(GOOD, "resources.decode_workers=-1", "input=gs://x")
-    assert (other.where, other.line) == ("resources.decode_workers", None)
-    assert (problem.where, problem.line) == ("input", None)
-    assert problem.expected.endswith("(given by --set)")
-
-
-def test_an_override_may_replace_a_variable_that_is_not_set(monkeypatch):
-    monkeypatch.delenv("NIGHT", raising=False)
-    text = GOOD.replace("s3://shop/annotations/", "s3://shop/${NIGHT}")
-    assert load(text, "output=/tmp/out").output.uri == "/tmp/out"
-
-
 def test_an_unset_variable_is_one_problem_wherever_it_stands(monkeypatch):
     monkeypatch.delenv("NIGHT", raising=False)
     found = problems(GOOD + "resources:\n  engine_replicas: ${NIGHT}\n", "input=['${NIGHT}']")
     assert [problem.where for problem in found] == ["input[0]", "resources.engine_replicas"]
-
-
-def test_an_override_of_a_value_with_two_names_changes_one_of_them():
-    text = GOOD.replace("tasks: [caption]", "tasks: [&a {task: caption}, {<<: *a, name: b}]")
-    job = load(text, "tasks.0.max_chars=50")
-    assert [spec.options for spec in job.tasks] == [{"max_chars": 50}, {}]
 
 
 def test_options_may_stand_below_their_own_key():
@@ -369,47 +307,3 @@ def test_paths_in_options_begin_at_the_job_file(tmp_path, monkeypatch):
         assert [node.id for node in first.options.taxonomy.nodes] == ["mug"]
         assert second.options.json_schema.properties[0][0] == "brand"
         assert third.options.taxonomy == first.options.taxonomy
-
-
-def with_input(text: str) -> str:
-    return GOOD.replace("input: s3://shop/photos/", f"input: {text}")
-
-
-@pytest.mark.parametrize(
-    "shards",
-    [
-        "{uris: s3://shop/shards/}",
-        "{uris: [a.tar, b.tar], kind: video, media: mp4, carry: [price], id: sku}",
-    ],
-)
-def test_shards_are_an_input(shards):
-    text = with_input(f"{{shards: {shards}}}")
-    assert load(text).input.addresses == load(text).input.shards.uris
-    jsonschema.Draft202012Validator(job_schema()).validate(yaml.safe_load(text))
-
-
-@pytest.mark.parametrize(
-    ("given", "where", "says"),
-    [
-        (
-            "{shards: {uris: a.tar}, uris: b}",
-            "input",
-            "exactly one of uris, manifest and shards",
-        ),
-        (
-            "{shards: {uris: a}, manifest: {uris: b, media: c}}",
-            "input",
-            "exactly one of uris, manifest and shards",
-        ),
-        ("{shards: {uris: a}, include: ['*']}", "input", "no include or exclude"),
-        ("{shards: {uris: []}}", "input.shards.uris", "at least 1"),
-        ("{shards: {uris: gs://a}}", "input.shards.uris", "'gs' is not known"),
-        ("{shards: {uris: a, media: ['.']}}", "input.shards.media", "expected extensions"),
-        ("{shards: {uris: a, kind: audio}}", "input.shards.kind", "image"),
-        ("{shards: {uris: a, crry: [b]}}", "input.shards.crry", "did you mean carry?"),
-    ],
-)
-def test_what_is_wrong_with_shards_is_told_by_its_place(given, where, says):
-    [problem] = problems(with_input(given))
-    assert (problem.where, problem.line) == (where, 1)
-    assert says in problem.expected

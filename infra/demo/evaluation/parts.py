@@ -16,7 +16,7 @@ from infra.demo.lessons.of_one_picture import WORDS
 from infra.demo.world.film import Film, film_of
 from infra.demo.world.scene import Scene, face_of, scene_of
 from infra.demo.world.series import Offer, Pair, Series, offer_of, pair_of, series_of
-from infra.demo.world.vocabulary import COLOURS, PRODUCTS
+from infra.demo.world.vocabulary import COLOURS, PATTERNS, PRODUCTS
 
 MOST_SHOTS = 3
 FRAMES = 8
@@ -111,7 +111,7 @@ QUESTIONS: tuple[tuple[dict[str, Any], ...], ...] = (
 CATEGORIES = {
     product: {
         "colour": list(COLOURS),
-        "pattern": ["plain", "striped", "dotted"],
+        "pattern": list(PATTERNS),
         "striped": "yes_no",
         "material": "text",
     }

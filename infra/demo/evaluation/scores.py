@@ -14,7 +14,7 @@ from infra.demo.evaluation.parts import QUESTIONS
 from infra.demo.lessons.facts import count_of
 from infra.demo.lessons.of_one_picture import WORDS
 from infra.demo.lessons.teachers import MOODS
-from infra.demo.world.film import Film, Shot
+from infra.demo.world.film import Film, Shot, told
 from infra.demo.world.scene import Scene
 from infra.demo.world.series import Offer, Pair, Series
 from infra.demo.world.vocabulary import COLOURS, PATTERNS, PRODUCTS
@@ -158,14 +158,8 @@ def score_film(tally: Tally, film: Film, row: Row | None) -> None:
 
 def _tells(text: str, shot: Shot) -> bool:
     """Whether a sentence names the thing, what it does, and where to or which colour."""
-    subject, event = shot.subject, shot.event
-    if (subject.colour, subject.product) not in named(text) or event is None:
-        return False
-    if event.kind == "moves" and event.after:
-        return text.endswith(f"moves to {event.after.place.partition(' ')[2]}")
-    if event.kind == "changes colour" and event.after:
-        return text.endswith(f"turns {event.after.colour}")
-    return text.endswith(event.kind)
+    subject = (shot.subject.colour, shot.subject.product)
+    return subject in named(text) and text.endswith(told("", shot.event.kind, shot.event.after))
 
 
 def score_listing(tally: Tally, offer: Offer, row: Row | None) -> None:

@@ -143,7 +143,7 @@ def _how_many_of(rng: random.Random) -> Asked:
     word = rng.choice(("striped", "dotted", "small", "large", *PRODUCTS))
     if word in PRODUCTS:
         return Asked(
-            f"How many {plural(word)} are there?",
+            f"How many {word}s are there?",
             "number",
             lambda scene: count_of(word, scene.things),
             lambda _, thing: replace(thing, product=word),
@@ -202,11 +202,6 @@ def _what_background(rng: random.Random) -> Asked:
 def _what_is_shown(rng: random.Random) -> Asked:
     words = rng.choice(("What is it?", "What is shown?", "What can be seen?", "What is there?"))
     return Asked(words, "text", lambda scene: scene.names)
-
-
-def plural(product: str) -> str:
-    """Such as "mugs"."""
-    return f"{product}s"
 
 
 _MAKERS: tuple[Callable[[random.Random], Asked], ...] = (

@@ -35,7 +35,7 @@ GROUPS = {
 def is_true(word: str, scene: Scene) -> bool:
     """Whether a tag fits a scene."""
     word = SYNONYMS.get(word, word)
-    if word == "thing" or word == "colour":
+    if word in ("thing", "colour"):
         return bool(scene.things)
     if word == "background":
         return True
@@ -71,11 +71,6 @@ def choices_of(schema: Mapping[str, Any]) -> list[str] | None:
     tag = schema["properties"]["tags"]["items"]
     tag = tag.get("properties", {}).get("tag", tag)
     return list(tag["enum"]) if "enum" in tag else [tag["const"]] if "const" in tag else None
-
-
-def group_of(product: str) -> str:
-    """The kind of a product."""
-    return next(group for group, products in GROUPS.items() if product in products)
 
 
 def count_of(word: str, things: Sequence[Thing]) -> int:

@@ -15,6 +15,9 @@ from infra.demo.world.film import Film, Shot, summary_of, tags_of, told
 from infra.demo.world.moods import MoodShot
 from infra.demo.world.scene import Scene, Thing
 from infra.demo.world.vocabulary import COLOURS, EVENT_KINDS, EventKind, indefinite
+from operators.tasks.descent import MAX_SIGHTINGS
+from operators.tasks.video_qa import MAX_EVIDENCE
+from operators.tasks.video_windows import MAX_MOMENTS
 from operators.taxonomy import NONE
 
 
@@ -42,7 +45,7 @@ class Witnessed:
     @property
     def kind(self) -> EventKind | None:
         """What is seen to happen."""
-        return self.shot.event.kind if self.shot.event and self.change is not None else None
+        return None if self.change is None else self.shot.event.kind
 
     @property
     def thing(self) -> Thing | None:
@@ -59,7 +62,7 @@ class Witnessed:
         """What happens in the shot."""
         if self.thing is None:
             return f"an empty {self.shot.background} background"
-        return told(self.thing, self.kind, self.after)
+        return told(self.thing.phrase, self.kind, self.after)
 
     @property
     def title(self) -> str:
@@ -69,13 +72,7 @@ class Witnessed:
     @property
     def moment(self) -> str:
         """The event in a few words."""
-        if self.thing is None or self.kind is None:
-            return f"the {self.title} stays"
-        if self.kind == "changes colour" and self.after:
-            return f"the {self.title} turns {self.after.colour}"
-        if self.kind == "moves" and self.after:
-            return f"the {self.title} moves to {self.after.place.partition(' ')[2]}"
-        return f"the {self.title} {self.kind}"
+        return told(f"the {self.title}", self.kind, self.after)
 
     @property
     def moment_frame(self) -> int:
@@ -133,7 +130,7 @@ def window(shots: Sequence[Witnessed]) -> Teacher:
         return {
             "title": shots[0].title,
             "text": summary_of([one.sentence for one in shots]),
-            "moments": _moments(shots, 3),
+            "moments": _moments(shots, MAX_MOMENTS),
         }
 
     return teach
@@ -146,8 +143,9 @@ def tags(shots: Sequence[Witnessed]) -> Teacher:
     def teach(question: Any, options: Any) -> dict[str, Any]:
         allowed = choices_of(question.schema)
         words = [*_tags(shots)] if allowed is None else true_words(allowed, scenes)
-        given = [{"tag": word, "frames": _frames_of(word, shots)[:8]} for word in words]
-        given = [one for one in given if one["frames"]][: options.max_tags]
+        sightings = [(word, _frames_of(word, shots)[:MAX_SIGHTINGS]) for word in words]
+        given = [{"tag": word, "frames": frames} for word, frames in sightings if frames]
+        given = given[: options.max_tags]
         if not given and allowed and NONE in allowed:
             given = [{"tag": NONE, "frames": [1]}]
         return {"tags": given}
@@ -181,7 +179,7 @@ def moods(shots: Sequence[MoodShot], pts_s: Sequence[float]) -> Teacher:
         return {
             "timeline": parts[: options.max_spans],
             "evidence": evidence[0],
-            "label": labels.copy().pop() if len(labels) == 1 else "mixed",
+            "label": parts[0]["label"] if len(labels) == 1 else "mixed",
         }
 
     return teach
@@ -194,8 +192,8 @@ class FilmQuestion:
     Attributes:
         words: As it is asked.
         type: Of the answer.
-        about: What is asked: ``moves``, ``count``, ``first`` and so on.
-        word: A product, colour or event in it.
+        about: What is asked: ``event``, ``colour``, ``shots``, ``first``, ``last``, ``all``.
+        word: The event or colour in it.
     """
 
     words: str
@@ -208,9 +206,9 @@ class FilmQuestion:
         return {"question": self.words, "type": self.type}
 
     def answer(self, shots: Sequence[Witnessed]) -> dict[str, Any]:
-        """The frames that show it, and the answer, in the order of the form."""
+        """The frames that show it, and the answer."""
         told, frames = self._told(shots)
-        return {"answer": told, "frames": frames[:5]}
+        return {"frames": frames[:MAX_EVIDENCE], "answer": told}
 
     def _told(self, shots: Sequence[Witnessed]) -> tuple[Any, list[int]]:
         if self.about == "event":

@@ -38,7 +38,7 @@ def tags(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[lis
     task = bound("tags", **options)
     for seed in seeds:
         scene = any_scene(seed)
-        yield lessons_of(task, one_picture(scene, seed, rng, sizes), teachers.tags([scene]))
+        yield lessons_of(task, one_picture(scene, seed, rng, sizes), teachers.tags(scene))
 
 
 WORDS = (

@@ -11,7 +11,7 @@ from typing import Any
 from infra.demo.lessons import films
 from infra.demo.lessons.lesson import Lesson, Shown, bound, taught
 from infra.demo.lessons.photographs import Sizes
-from infra.demo.world.film import MOST_SHOTS, film_of
+from infra.demo.world.film import film_of
 from infra.demo.world.vocabulary import COLOURS, PATTERNS, PRODUCTS, indefinite
 from operators.tasks.base import Question, Subject
 from operators.tasks.sections import groups
@@ -19,6 +19,7 @@ from operators.tasks.video_summary import MAX_TEXT_CHARS
 from operators.tasks.video_windows import DescribedWindow, Moment, VideoWindowsRow
 from schemas.media import MediaKind
 
+FRAME_STEP_S = 0.5
 NOTHING_SHOWN = Shown(MediaKind.IMAGE, (), ())
 _PART = re.compile(r'^Part \d+, .* s: ("(?:[^"\\]|\\.)*"): ("(?:[^"\\]|\\.)*")$', re.MULTILINE)
 _MOMENT = re.compile(r'^Moment \d+, .* s: ("(?:[^"\\]|\\.)*")$', re.MULTILINE)
@@ -83,25 +84,22 @@ def _joined(texts: Sequence[str], most: int) -> str:
 
 def _windows(seed: int, count: int) -> VideoWindowsRow:
     """What the windows of a film of so many shots would be described as, a window a shot."""
-    described: list[DescribedWindow] = []
-    start = 0.0
-    while len(described) < count:
-        film = film_of(seed * 32 + len(described), min(count - len(described), MOST_SHOTS))
-        step = 0.5
-        pts = [n * step for n in range(int(film.duration_s / step))]
-        for shot in films.witnessed(film, pts):
-            seconds = [start + pts[n - 1] for n in shot.frames]
-            at = start + pts[shot.moment_frame - 1]
-            moment = Moment(start_s=at, end_s=at, frame_pts=[at], title=shot.moment)
-            described.append(
-                DescribedWindow(
-                    start_s=seconds[0],
-                    end_s=seconds[-1],
-                    frame_pts=seconds,
-                    title=shot.title,
-                    text=shot.sentence,
-                    moments=[moment],
-                )
-            )
-        start += film.duration_s
-    return VideoWindowsRow(windows=described, duration_s=start)
+    film = film_of(seed, count)
+    pts = [n * FRAME_STEP_S for n in range(int(film.duration_s / FRAME_STEP_S))]
+    shots = films.witnessed(film, pts)
+    return VideoWindowsRow(
+        windows=[_window(shot, [pts[n - 1] for n in shot.frames]) for shot in shots],
+        duration_s=film.duration_s,
+    )
+
+
+def _window(shot: films.Witnessed, seconds: list[float]) -> DescribedWindow:
+    at = seconds[shot.change or 0]
+    return DescribedWindow(
+        start_s=seconds[0],
+        end_s=seconds[-1],
+        frame_pts=seconds,
+        title=shot.title,
+        text=shot.sentence,
+        moments=[Moment(start_s=at, end_s=at, frame_pts=[at], title=shot.moment)],
+    )

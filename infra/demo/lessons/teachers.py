@@ -8,9 +8,9 @@ from typing import Any
 from infra.demo.lessons.asking import Asked
 from infra.demo.lessons.facts import choices_of, true_words
 from infra.demo.lessons.lesson import Teacher
-from infra.demo.world.scene import Scene, Thing
+from infra.demo.world.scene import Scene, Thing, words_of
 from infra.demo.world.series import Offer, Pair, Series
-from infra.demo.world.vocabulary import indefinite
+from infra.demo.world.vocabulary import PATTERNS, capitalised, indefinite
 from operators.taxonomy import NONE
 
 MOODS = {
@@ -31,14 +31,14 @@ def caption(scene: Scene) -> Teacher:
     return teach
 
 
-def tags(scenes: Sequence[Scene]) -> Teacher:
+def tags(scene: Scene) -> Teacher:
     """Freely, from a vocabulary, or at one level of a taxonomy."""
 
     def teach(question: Any, options: Any) -> dict[str, Any]:
         allowed = choices_of(question.schema)
         if allowed is None:
-            return {"tags": [*scenes[0].tags][: options.max_tags]}
-        chosen = true_words(allowed, scenes)[: options.max_tags]
+            return {"tags": [*scene.tags][: options.max_tags]}
+        chosen = true_words(allowed, [scene])[: options.max_tags]
         return {"tags": chosen or ([NONE] if NONE in allowed else [])}
 
     return teach
@@ -79,23 +79,13 @@ def extract(scene: Scene) -> Teacher:
         "count": len(scene.things),
         "striped": first.pattern == "striped",
         "dotted": first.pattern == "dotted",
-        "colours": [thing.colour for thing in scene.things],
-        "products": [thing.product for thing in scene.things],
         "brand": None,
-        "price": None,
     }
 
     def teach(question: Any, options: Any) -> dict[str, Any]:
         return {name: facts[name] for name in question.answer.model_fields}
 
     return teach
-
-
-EXTRACTABLE = (
-    *("product", "kind", "colour", "pattern", "size", "place", "background", "count"),
-    *("striped", "dotted", "colours", "products", "brand", "price"),
-)
-"""What `extract` knows."""
 
 
 def sequence(series: Series) -> Teacher:
@@ -155,7 +145,7 @@ def listing(offer: Offer) -> Teacher:
             known = {category.name for category in options.categories}
             return {"category": thing.product if thing.product in known else "other"}
         answer: dict[str, Any] = {
-            "title": f"{thing.name[0].upper()}{thing.name[1:]}",
+            "title": capitalised(thing.name),
             "description": f"This is {indefinite(thing.name)}.",
         }
         if "attributes" in fields:
@@ -164,9 +154,7 @@ def listing(offer: Offer) -> Teacher:
                 f"a{n}": _attribute(asked, thing)
                 for n, asked in enumerate(category.attributes, start=1)
             }
-        words = [thing.product, thing.colour]
-        words += [thing.pattern] if thing.pattern != "plain" else []
-        answer["tags"] = words[: options.max_tags]
+        answer["tags"] = [*words_of(thing)][: options.max_tags]
         answer["conflicts"] = [_conflict(offer)] if offer.conflict else []
         return answer
 
@@ -194,13 +182,12 @@ _VALUES: dict[str, Any] = {
     "handle": lambda thing: thing.product in ("mug", "bag"),
     "laces": lambda thing: thing.product == "shoe",
     "sleeves": lambda thing: "short" if thing.product == "shirt" else None,
-    "kind": lambda thing: thing.product,
 }
 """Attributes that photographs show; material and the like they do not."""
 
 ATTRIBUTES: dict[str, Any] = {
     "colour": None,
-    "pattern": ["plain", "striped", "dotted"],
+    "pattern": list(PATTERNS),
     "striped": "yes_no",
     "dotted": "yes_no",
     "material": "text",

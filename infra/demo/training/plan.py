@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,7 +37,6 @@ GROUP_SIZES = {
 
 SINGLE = 8
 SEEDS_A_GROUP = 16
-
 
 SEEING_SHARE = 0.26
 """Of all steps: in these, which are short, the vision tower learns alone."""
@@ -80,6 +80,8 @@ STAGES = (
             "video_qa": 0.7,
             "video_tags": 0.5,
             "video_windows": 0.3,
+            "video_parts": 0.3,
+            "video_sentiment": 0.3,
         },
     ),
     Stage(
@@ -99,6 +101,8 @@ STAGES = (
             "video_qa": 0.7,
             "video_tags": 0.7,
             "video_windows": 0.3,
+            "video_parts": 0.5,
+            "video_sentiment": 0.4,
         },
     ),
 )
@@ -174,3 +178,5 @@ def steps_from(
 
 def _one_thread(worker: int) -> None:
     torch.set_num_threads(1)
+    # Ctrl-C reaches all processes; the one that learns ends the others when it has saved.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -42,35 +42,33 @@ class Shot:
         end_s: Likewise; the next shot's start.
         background: Of `BACKGROUNDS`.
         before: The thing before the event; None if it has yet to appear.
-        event: What happens; None if nothing does.
+        event: What happens.
     """
 
     start_s: float
     end_s: float
     background: str
     before: Thing | None
-    event: Event | None
+    event: Event
 
     @property
     def subject(self) -> Thing:
         """The thing that the shot is about, as it is seen first."""
-        thing = self.before or (self.event and self.event.after)
+        thing = self.before or self.event.after
         assert thing, "a shot shows something before or after its event"
         return thing
 
     @property
     def sentence(self) -> str:
         """Such as "a large red mug at the left moves to the right"."""
-        if self.event is None:
-            return told(self.subject, None, None)
-        return told(self.subject, self.event.kind, self.event.after)
+        return told(self.subject.phrase, self.event.kind, self.event.after)
 
     def seen(self, at_s: float) -> Thing | None:
         """The thing at a second from the film's start; None if there is none.
 
         While it moves it counts as where it came from.
         """
-        if self.event is None or at_s < self.event.start_s:
+        if at_s < self.event.start_s:
             return self.before
         if self.before and self.event.after and at_s < self.event.end_s:
             return self.before
@@ -91,24 +89,27 @@ class Film:
     @property
     def tags(self) -> tuple[str, ...]:
         """Products, colours and patterns seen in any shot, each once."""
-        return tags_of(
-            [t for s in self.shots for t in (s.before, s.event and s.event.after) if t]
-        )
+        seen = [thing for s in self.shots for thing in (s.before, s.event.after) if thing]
+        return tags_of(seen)
 
     def shot_at(self, at_s: float) -> Shot:
         """The shot of a second from the film's start."""
         return next((one for one in self.shots if at_s < one.end_s), self.shots[-1])
 
 
-def told(subject: Thing, kind: EventKind | None, after: Thing | None) -> str:
-    """What happens to a thing, in a sentence."""
+def told(subject: str, kind: EventKind | None, after: Thing | None) -> str:
+    """What happens to a thing, in a sentence.
+
+    Args:
+        subject: What the thing is called.
+        kind: What happens; None if nothing is seen to.
+        after: The thing as it is then.
+    """
     if kind == "moves" and after:
-        return f"{subject.phrase} moves to {_towards(after.place)}"
+        return f"{subject} moves to {after.place.partition(' ')[2]}"
     if kind == "changes colour" and after:
-        return f"{subject.phrase} turns {after.colour}"
-    if kind is None:
-        return f"{subject.phrase} stays"
-    return f"{subject.phrase} {kind}"
+        return f"{subject} turns {after.colour}"
+    return f"{subject} {kind or 'stays'}"
 
 
 def tags_of(things: Sequence[Thing]) -> tuple[str, ...]:
@@ -154,7 +155,3 @@ def _shot(rng: random.Random, start_s: float, background: str) -> Shot:
     if kind == "changes colour":
         after = changed(rng, thing, "colour")
     return Shot(start_s, end_s, background, before, Event(kind, begins, begins, after))
-
-
-def _towards(place: str) -> str:
-    return place.partition(" ")[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -25,8 +26,25 @@ MOST_THINGS = 3
 Word = TypeVar("Word", bound=str)
 
 
+class Figure(ABC):
+    """What can be in a picture: of a size, at a place, with a name."""
+
+    size: str
+    place: str
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """In a few words, without size and place."""
+
+    @property
+    def phrase(self) -> str:
+        """Such as "a large red striped mug at the left"."""
+        return f"a {self.size} {self.name} {self.place}"
+
+
 @dataclass(frozen=True)
-class Thing:
+class Thing(Figure):
     """One product in a picture.
 
     Attributes:
@@ -49,14 +67,9 @@ class Thing:
         pattern = "" if self.pattern == "plain" else f" {self.pattern}"
         return f"{self.colour}{pattern} {self.product}"
 
-    @property
-    def phrase(self) -> str:
-        """Such as "a large red striped mug at the left"."""
-        return f"a {self.size} {self.name} {self.place}"
-
 
 @dataclass(frozen=True)
-class Face:
+class Face(Figure):
     """A drawn face.
 
     Attributes:
@@ -75,11 +88,6 @@ class Face:
     def name(self) -> str:
         """Such as "happy face"."""
         return f"{self.mood} face"
-
-    @property
-    def phrase(self) -> str:
-        """Such as "a large happy face in the centre"."""
-        return f"a {self.size} {self.name} {self.place}"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from infra.demo.world.scene import Scene, Thing, changed, other, thing_of, things_of
-from infra.demo.world.vocabulary import BACKGROUNDS, apart, indefinite
+from infra.demo.world.vocabulary import BACKGROUNDS, apart, capitalised, indefinite
 
 SeriesKind = Literal["parade", "journey", "recolouring"]
 Aspect = Literal["kind", "colour", "pattern", "size", "place", "number", "background"]
@@ -15,11 +15,8 @@ ASPECTS: tuple[Aspect, ...] = (
     *("kind", "colour", "pattern", "size", "place"),
     *("number", "background"),
 )
-CONFLICTS: tuple[Literal["product", "colour", "pattern"], ...] = (
-    "product",
-    "colour",
-    "pattern",
-)
+Conflict = Literal["product", "colour", "pattern"]
+CONFLICTS: tuple[Conflict, ...] = ("product", "colour", "pattern")
 _FIELDS = {"kind": "product"}
 """Aspects whose field of `Thing` has another name."""
 
@@ -120,7 +117,7 @@ class Offer:
     title: str
     description: str
     claimed: Thing
-    conflict: Literal["product", "colour", "pattern"] | None
+    conflict: Conflict | None
 
     @property
     def thing(self) -> Thing:
@@ -174,9 +171,7 @@ def offer_of(seed: int, product: str | None = None) -> Offer:
         )
         for _ in range(rng.randint(1, 4))
     )
-    conflict: Literal["product", "colour", "pattern"] | None = None
-    if rng.random() < 0.5:
-        conflict = rng.choice(CONFLICTS)
+    conflict = rng.choice(CONFLICTS) if rng.random() < 0.5 else None
     claimed = changed(rng, thing, conflict) if conflict else thing
     while conflict and claimed.pattern == "plain" != thing.pattern:
         # Of a plain thing the pattern is not said, and what is not said contradicts nothing.
@@ -200,11 +195,7 @@ def _said(rng: random.Random, claimed: Thing) -> tuple[str, str]:
         ("This is {a}.", "I sell {a}.", "You get {a}.", "{a}, as in the photographs.")
     ).format(a=indefinite(claimed.name))
     praise = rng.sample(_PRAISE, rng.randint(0, 2))
-    return _sentence(title), " ".join([_sentence(told), *praise])
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
+    return capitalised(title), " ".join([capitalised(told), *praise])
 
 
 def _unlike(rng: random.Random, things: list[Thing]) -> Thing:

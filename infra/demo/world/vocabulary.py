@@ -89,3 +89,8 @@ def joined(parts: tuple[str, ...]) -> str:
 def indefinite(phrase: str) -> str:
     """With its article, such as "an orange mug"."""
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+
+def capitalised(text: str) -> str:
+    """With its first letter in upper case, the others as they are."""
+    return text[0].upper() + text[1:]

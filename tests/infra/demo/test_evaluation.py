@@ -65,7 +65,7 @@ def true_row(task: dict[str, Any], item: Item) -> dict[str, Any]:
             shown = blank(MediaKind.IMAGES, len(item.media))
     teacher = {
         "caption": lambda: teachers.caption(truth),
-        "tags": lambda: teachers.tags([truth]),
+        "tags": lambda: teachers.tags(truth),
         "vqa": lambda: teachers.vqa(truth, [Asked(q["question"]) for q in task["questions"]]),
         "sentiment": lambda: teachers.sentiment(truth),
         "compare": lambda: teachers.compare(truth),
@@ -169,6 +169,13 @@ def test_seeds_of_the_training_are_refused(capsys) -> None:
     assert seeds_of(f"{RESERVED_SEEDS}..{RESERVED_SEEDS + 9}") == range(
         RESERVED_SEEDS, RESERVED_SEEDS + 10
     )
+
+
+def test_a_model_that_is_not_there_is_told_in_a_line(tmp_path: Path, capsys) -> None:
+    assert main(["--model", str(tmp_path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert str(tmp_path) in line
+    assert "give the folder of a checkpoint" in line
 
 
 def test_the_report_ends_with_one_json_object(items, capsys) -> None:

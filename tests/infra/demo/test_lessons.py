@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.demo.lessons import films, teachers
+from infra.demo.lessons import (
+    films,
+    of_films,
+    of_one_picture,
+    of_parts,
+    of_several_pictures,
+    photographs,
+    teachers,
+)
 from infra.demo.lessons.asking import questions, scene_for
 from infra.demo.lessons.curriculum import MAKERS, group_of
 from infra.demo.lessons.facts import GROUPS, is_true, true_words
@@ -55,6 +63,26 @@ def test_a_seed_always_gives_the_same_lessons() -> None:
         [p.tobytes() for lesson in g for p in lesson.shown.pictures] for g in (one, again)
     ]
     assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize("task", MAKERS)
+def test_nothing_is_drawn_from_seeds_that_were_not_given(task, monkeypatch) -> None:
+    used: set[int] = set()
+
+    def spied(function):
+        def call(seed: int, *arguments):
+            used.add(seed)
+            return function(seed, *arguments)
+
+        return call
+
+    makers = ("scene_of", "face_of", "film_of", "mood_film_of", "pair_of", "series_of")
+    for module in (of_films, of_one_picture, of_parts, of_several_pictures, photographs):
+        for name in (*makers, "offer_of", "scene_for"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, spied(getattr(module, name)))
+    group_of(5_000, lambda _: 3, TINY, {task: 1.0})
+    assert used == {5_000, 5_001, 5_002}
 
 
 @pytest.mark.parametrize(
@@ -147,9 +175,7 @@ def test_every_frame_belongs_to_one_shot(seed: int, frames: int) -> None:
 def test_rewording_keeps_what_is_asked_for(seed: int) -> None:
     shown = photographed([SCENE], [0], [(30, 30)])
     words = ["mug", "blue", "lamp"]
-    [lesson], _ = conversation_of(
-        bound("tags", vocabulary=words), shown, teachers.tags([SCENE])
-    )
+    [lesson], _ = conversation_of(bound("tags", vocabulary=words), shown, teachers.tags(SCENE))
     other = reworded(lesson.system, random.Random(seed))
     assert "mug; blue; lamp" in other
     assert other.endswith(lesson.system.rpartition("\n")[2])

@@ -11,7 +11,7 @@ from infra.demo.checkpoint.architecture import TRAINED
 from infra.demo.checkpoint.build import check_weights
 from infra.demo.checkpoint.tokenizer import train_tokenizer
 from infra.demo.drawing import TRIPOD, arranged
-from infra.demo.lessons.curriculum import group_of
+from infra.demo.lessons.curriculum import MAKERS, group_of
 from infra.demo.lessons.lesson import Marks
 from infra.demo.lessons.photographs import Sizes
 from infra.demo.training import corpus as corpus_module
@@ -167,6 +167,7 @@ def test_every_step_has_seeds_of_its_own_and_every_stage_its_tasks() -> None:
     assert len({number for number, *_ in seen}) == 3
     assert [stage.until for stage in STAGES] == sorted(stage.until for stage in STAGES)
     assert STAGES[-1].until == 1.0
+    assert set(STAGES[-1].weights) == set(MAKERS)
 
 
 def test_an_examination_counts_answers_that_are_exactly_true(encoder, monkeypatch) -> None:
