@@ -26,10 +26,10 @@ from infra.demo.training.corpus import corpus
 from infra.demo.training.examination import examine
 from infra.demo.training.examples import Encoder
 from infra.demo.training.learner import Learner, Losses
-from infra.demo.training.plan import SEEING_SHARE, steps_from
+from infra.demo.training.plan import SEEING_SHARE, TOGETHER_SHARE, steps_from
 
-STEPS = 15_600
-PEAK_RATE = 1e-3
+STEPS = 14_000
+PEAK_RATE = 2e-3
 SAVE_EVERY_S = 300.0
 SAY_EVERY_S = 60.0
 
@@ -43,15 +43,21 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rate", type=float, default=PEAK_RATE, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
-    parser.add_argument("--examine-every", type=int, default=500, help="steps")
+    parser.add_argument("--examine-every", type=int, default=1500, help="steps")
     parser.add_argument("--minutes", type=float, help="stop after so many, to go on later")
     chosen = parser.parse_args(arguments)
     chosen.state.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(max(1, (os.cpu_count() or 1)))
     tokenizer = _tokenizer(chosen.state / "tokenizer.json")
     encoder = Encoder(TRAINED, tokenizer)
-    alone = round(SEEING_SHARE * chosen.steps)
-    learner = Learner(TRAINED, chosen.seed, chosen.steps, chosen.rate, alone)
+    learner = Learner(
+        TRAINED,
+        chosen.seed,
+        chosen.steps,
+        chosen.rate,
+        seeing_until=round(SEEING_SHARE * chosen.steps),
+        together_from=round((1 - TOGETHER_SHARE) * chosen.steps),
+    )
     kept = chosen.state / "state.pt"
     if kept.is_file():
         learner.resume(kept)
@@ -103,7 +109,7 @@ def _train(learner: Learner, encoder: Encoder, chosen: argparse.Namespace, kept:
         if learner.done == chosen.steps or (
             learner.done % chosen.examine_every == 0 and learner.done > learner.seeing_until
         ):
-            print(json.dumps(examine(learner, encoder, tuple(MAKERS), 6, 0.5)), flush=True)
+            print(json.dumps(examine(learner, encoder, tuple(MAKERS), 2, 0.5)), flush=True)
         if chosen.minutes and now - begun > 60 * chosen.minutes:
             return learner.done >= chosen.steps
     return True

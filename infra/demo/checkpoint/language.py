@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infra.demo.checkpoint.architecture import Architecture
+from infra.demo.checkpoint.attention import attend
 
 EPSILON = 1e-6
 ROPE_BASE = 10_000.0
@@ -65,9 +66,7 @@ class Attention(nn.Module):
                 torch.cat([old.expand(len(x), -1, -1, -1).to(new.dtype), new], dim=2)
                 for old, new in zip(past, (keys, values), strict=True)
             )
-        mixed = functional.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=True
-        )
+        mixed = attend(queries, keys, values, mask, causal=mask is None)
         return self.o_proj(mixed.transpose(1, 2).flatten(2)), (keys, values)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from infra.demo.checkpoint.architecture import Architecture
+from infra.demo.checkpoint.attention import attend
 
 EPSILON = 1e-6
 RESAMPLER_HEAD_SIZE = 128
@@ -63,7 +64,7 @@ class VisionAttention(nn.Module):
             projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for projection in (self.q_proj, self.k_proj, self.v_proj)
         )
-        mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        mixed = attend(queries, keys, values, mask)
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 
@@ -140,12 +141,8 @@ class Resampler(nn.Module):
         """See `network.MiniCPMV.resample`."""
         queries, keys, values = self._parts(features, sizes)
         mask = real_patches(sizes, features.shape[1])
-        mixed = functional.scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            attn_mask=None if mask is None else mask[:, None, None].to(features.device),
-        )
+        looked = None if mask is None else mask[:, None, None].to(features.device)
+        mixed = attend(queries, keys, values, looked)
         gathered = self.attn.out_proj(mixed.transpose(1, 2).flatten(2))
         return functional.linear(self.ln_post(gathered), self.proj.T)
 

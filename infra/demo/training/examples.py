@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from tokenizers import Tokenizer
+from torch import nn
 
 from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.checkpoint.image_processor import MiniCPMVImageProcessor
 from infra.demo.checkpoint.prompting import encode_text, image_processor, media_texts
 from infra.demo.lessons.lesson import Lesson, Marks, Shown
-from infra.demo.training.labels import Labels, patch_labels
+from infra.demo.training.labels import PADDING, Labels, patch_labels, query_labels
 from operators.models.base import PromptParts
 from operators.models.minicpm_v import IMAGE_PLACEHOLDER, VIDEO_PLACEHOLDER
 from operators.models.registry import FAMILIES
@@ -24,24 +25,26 @@ from schemas.media import MediaKind
 
 END_OF_TURN = "<|im_end|>"
 IGNORED = -100
-Grid = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Slices:
-    """Slices of one size.
+    """All slices of a step, in the order of its sequences.
 
     Attributes:
-        grid: Rows and columns of patches.
-        patches: (slices, patches, 3 * p * p), uint8.
-        labels: (slices, patches, labels), uint8.
-        places: The slices' places in the order of the step's sequences.
+        sizes: (slices, 2): rows and columns of patches.
+        patches: (slices, most patches, 3 * p * p), uint8, padded on the right.
+        labels: (slices, most patches, labels), uint8, likewise, with `PADDING`.
+        query_labels: (slices, queries, labels), uint8.
     """
 
-    grid: Grid
+    sizes: torch.Tensor
     patches: torch.Tensor
     labels: torch.Tensor
-    places: torch.Tensor
+    query_labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.sizes)
 
 
 @dataclass(frozen=True)
@@ -65,17 +68,18 @@ class Group:
 
 @dataclass(frozen=True)
 class Step:
-    """What the network learns from at once."""
+    """What the network learns from at once; no slices where all is about text alone."""
 
     groups: list[Group]
-    slices: list[Slices]
+    slices: Slices | None
 
 
 @dataclass(frozen=True)
 class _Piece:
-    grid: Grid
+    grid: tuple[int, int]
     patches: NDArray[np.uint8]
     labels: Labels
+    query_labels: Labels
 
 
 class Encoder:
@@ -89,6 +93,7 @@ class Encoder:
     def __init__(self, architecture: Architecture, tokenizer: Tokenizer) -> None:
         self.architecture, self.tokenizer = architecture, tokenizer
         self.family = FAMILIES[architecture.family]
+        self.across = math.isqrt(architecture.query_num)
         self.processors = {
             video: image_processor(architecture, video=video) for video in (False, True)
         }
@@ -97,11 +102,11 @@ class Encoder:
         """Encode groups of lessons, each of which shares its instruction."""
         pieces: list[_Piece] = []
         encoded = [self._group(lessons, pieces) for lessons in groups]
-        return Step(encoded, _by_grid(pieces))
+        return Step(encoded, _stacked(pieces))
 
     def seeing(self, pictures: Sequence[Shown]) -> Step:
         """Encode pictures that nobody asks about: of use to the vision tower alone."""
-        return Step([], _by_grid([piece for shown in pictures for piece in self.pieces(shown)]))
+        return Step([], _stacked([piece for shown in pictures for piece in self.pieces(shown)]))
 
     def prompt(self, lesson: Lesson) -> tuple[list[int], list[bool]]:
         """A lesson's tokens up to its answer, and which of them stand for slices."""
@@ -145,27 +150,28 @@ class Encoder:
         return [
             piece
             for picture, marks in zip(shown.pictures, shown.marks, strict=True)
-            for piece in _pieces(picture, marks, processor)
+            for piece in _pieces(picture, marks, processor, self.across)
         ]
 
 
-def _by_grid(pieces: Sequence[_Piece]) -> list[Slices]:
-    by_grid: dict[Grid, list[int]] = defaultdict(list)
-    for index, piece in enumerate(pieces):
-        by_grid[piece.grid].append(index)
-    return [
-        Slices(
-            grid,
-            torch.from_numpy(np.stack([pieces[i].patches for i in places])),
-            torch.from_numpy(np.stack([pieces[i].labels for i in places])),
-            torch.tensor(places),
-        )
-        for grid, places in by_grid.items()
-    ]
+def _stacked(pieces: Sequence[_Piece]) -> Slices | None:
+    if not pieces:
+        return None
+
+    def padded(arrays: Iterable[NDArray[np.uint8]], filler: int) -> torch.Tensor:
+        tensors = [torch.from_numpy(array) for array in arrays]
+        return nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=filler)
+
+    return Slices(
+        torch.tensor([piece.grid for piece in pieces]),
+        padded((piece.patches for piece in pieces), 0),
+        padded((piece.labels for piece in pieces), PADDING),
+        padded((piece.query_labels for piece in pieces), PADDING),
+    )
 
 
 def _pieces(
-    picture: Image.Image, marks: Marks, processor: MiniCPMVImageProcessor
+    picture: Image.Image, marks: Marks, processor: MiniCPMVImageProcessor, across: int
 ) -> list[_Piece]:
     side = processor.patch_size
     whole = (0.0, 0.0, float(picture.width), float(picture.height))
@@ -183,7 +189,8 @@ def _pieces(
     for piece, box in zip(processor.slices(picture), boxes, strict=True):
         cells = (piece.height // side, piece.width // side)
         labels = patch_labels(marks, picture.size, box, cells)
-        made.append(_Piece(cells, unfolded(piece, side), labels))
+        by_query = query_labels(marks, picture.size, box, across)
+        made.append(_Piece(cells, unfolded(piece, side), labels, by_query))
     return made
 
 

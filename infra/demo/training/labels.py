@@ -1,12 +1,14 @@
-"""What each patch of a slice shows, for the loss that teaches the vision tower to see.
+"""What a slice shows and where, for the losses that teach vision tower and resampler to see.
 
 A perceiver resampler passes on nothing useful until its attention means something, and
-the vision tower learns nothing until then. A second loss on the tower alone, which is
-thrown away with its heads after training, breaks that circle.
+the vision tower learns nothing until then. Two more losses break that circle: each patch
+names what covers it, and each query of the resampler what has its centre in the query's
+part of the slice. They and their heads are thrown away after training.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +27,9 @@ from infra.demo.world.vocabulary import (
 )
 
 NOTHING = 0
+PADDING = 255
+"""The label of a patch that is not there."""
+
 KINDS = (*PRODUCTS, *MOODS)
 CLASSES = {
     "kind": 1 + len(KINDS),
@@ -64,6 +69,33 @@ def patch_labels(
         covered = _covered((y - y0) / (y1 - y0), (x - x0) / (x1 - x0), outline(placed.shown))
         labels[covered, :4] = _label(placed.shown)
     return labels.reshape(rows * columns, len(CLASSES))
+
+
+def query_labels(
+    marks: Marks, picture: tuple[int, int], part: Sequence[float], across: int
+) -> Labels:
+    """Labels of the parts of a slice that the resampler's queries stand for.
+
+    Args:
+        marks: What is where in the picture.
+        picture: Width and height, pixels.
+        part: Left, top, right and bottom of the slice in the picture, pixels.
+        across: Parts in a row, and in a column.
+
+    Returns:
+        (across * across, len(`CLASSES`)), row by row; a part has the label of the thing whose
+        centre is in it, or shows nothing.
+    """
+    left, top, right, bottom = part
+    labels = np.zeros((across, across, len(CLASSES)), np.uint8)
+    labels[:, :, -1] = tuple(BACKGROUNDS).index(marks.background)
+    for placed in marks.things:
+        x, y = (at * side for at, side in zip(placed.centre, picture, strict=True))
+        column = math.floor((x - left) / (right - left) * across)
+        row = math.floor((y - top) / (bottom - top) * across)
+        if 0 <= row < across and 0 <= column < across:
+            labels[row, column, :4] = _label(placed.shown)
+    return labels.reshape(across * across, len(CLASSES))
 
 
 def _covered(

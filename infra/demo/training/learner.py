@@ -6,7 +6,6 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +13,28 @@ from torch.nn import functional
 
 from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.checkpoint.network import MiniCPMV
-from infra.demo.training.examples import IGNORED, Group, Step, normalised
-from infra.demo.training.labels import CLASSES, NOTHING
+from infra.demo.training.examples import IGNORED, Group, Slices, Step, normalised
+from infra.demo.training.labels import CLASSES, NOTHING, PADDING
 
 SEEING_WEIGHT = 1.0
 """Of the loss on the vision tower beside that on the answers."""
 
-EMPTY_WEIGHT = 0.2
-"""Of patches that show nothing, which are most."""
+EMPTY_PATCH = 0.2
+"""The weight of patches that show nothing, which are most."""
 
-WARM_UP_STEPS = 200
+KIND_WEIGHT = 2.0
+"""Of the label that takes longest to learn, beside the others."""
+
+EMPTY_QUERY = 0.4
+"""The weight of queries in whose part nothing has its centre."""
+
+RATES = {"muon": 5.0, "adamw": 1.0}
+"""Of each optimiser, as a multiple of the learner's."""
+
+DECAY = 0.02
+"""Of matrices; tables, biases and norms do not decay."""
+
+WARM_UP_STEPS = 100
 """In which the rate rises."""
 
 FINAL_RATE = 0.02
@@ -39,26 +50,42 @@ class Losses:
 
 
 class Seeing(nn.Module):
-    """Heads that name what a patch shows; of use in training only."""
+    """Heads that name what is seen; of use in training only.
 
-    def __init__(self, width: int) -> None:
+    One for the patches that leave the vision tower, one for the resampler's queries.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.head = nn.Linear(width, sum(CLASSES.values()))
+        self.patches = nn.Linear(architecture.vision_hidden, sum(CLASSES.values()))
+        self.queries = nn.Linear(architecture.hidden, sum(CLASSES.values()))
 
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The loss a patch (slices, patches, width), averaged over labels."""
-        logits = self.head(features).float().split(list(CLASSES.values()), dim=-1)
-        losses = []
-        for index, (name, scores) in enumerate(zip(CLASSES, logits, strict=True)):
-            wanted = labels[..., index].long()
-            each = functional.cross_entropy(
-                scores.flatten(0, -2), wanted.flatten(), reduction="none"
-            )
-            weight = torch.ones_like(each)
-            if name != "background":
-                weight[wanted.flatten() == NOTHING] = EMPTY_WEIGHT
-            losses.append((each * weight).sum() / weight.sum())
-        return torch.stack(losses).mean()
+    def forward(self, features: Tensor, embeddings: Tensor, slices: Slices) -> Tensor:
+        """The loss of a step's slices, averaged over labels.
+
+        Args:
+            features: (slices, most patches, vision_hidden).
+            embeddings: (slices, queries, hidden).
+            slices: Whose labels are to be found.
+        """
+        by_patch = _naming_loss(self.patches(features), slices.labels, EMPTY_PATCH)
+        by_query = _naming_loss(self.queries(embeddings), slices.query_labels, EMPTY_QUERY)
+        return by_patch + by_query
+
+
+def _naming_loss(scores: Tensor, labels: Tensor, empty: float) -> Tensor:
+    """The mean loss over labels; places that show nothing have the weight `empty`."""
+    labels = labels.to(scores.device).long().flatten(0, 1)
+    labels = labels.masked_fill(labels == PADDING, IGNORED)
+    losses = []
+    by_label = scores.float().flatten(0, 1).split(list(CLASSES.values()), dim=-1)
+    for index, (name, one) in enumerate(zip(CLASSES, by_label, strict=True)):
+        weights = torch.ones(one.shape[-1], device=one.device)
+        if name != "background":
+            weights[NOTHING] = empty
+        loss = functional.cross_entropy(one, labels[:, index], weights, ignore_index=IGNORED)
+        losses.append(KIND_WEIGHT * loss if name == "kind" else loss)
+    return torch.stack(losses).mean()
 
 
 class Learner:
@@ -69,7 +96,9 @@ class Learner:
         seed: Of the first weights.
         steps: After so many the rate has come down.
         peak_rate: Highest rate.
-        seeing_until: The step up to which only the vision tower learns.
+        seeing_until: The step up to which only vision tower and resampler learn; from then
+            on the language model does.
+        together_from: The step from which all do, if there is one.
     """
 
     def __init__(
@@ -79,46 +108,77 @@ class Learner:
         steps: int,
         peak_rate: float,
         seeing_until: int = 0,
+        together_from: int = 0,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = MiniCPMV(architecture)
         self.network.initialise(seed)
         torch.manual_seed(seed)
-        self.seeing = Seeing(architecture.vision_hidden)
+        self.seeing = Seeing(architecture)
         self.steps, self.peak_rate, self.done = steps, peak_rate, 0
-        self.seeing_until = seeing_until
+        self.seeing_until, self.together_from = seeing_until, together_from
         self._modules = nn.ModuleList([self.network, self.seeing]).to(self.device)
-        self.optimiser = torch.optim.AdamW(
-            self._by_decay(), lr=peak_rate, betas=(0.9, 0.98), fused=True
-        )
+        self.optimisers = self._optimisers()
 
-    def _by_decay(self) -> list[dict[str, Any]]:
-        """Matrices decay, biases and norms do not."""
-        parameters = list(self._modules.parameters())
-        return [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Muon for what maps vectors to vectors; AdamW for tables, heads, biases and norms.
+
+        Of both the mean square of a step's change is the rate's: Muon's is scaled to AdamW's.
+        """
+        inner = [
+            self.network.llm.model.layers,
+            self.network.vpm.encoder,
+            self.network.resampler,
         ]
+        matrices = [
+            module.weight
+            for part in inner
+            for module in part.modules()
+            if isinstance(module, nn.Linear)
+        ]
+        matrices += [self.network.resampler.attn.in_proj_weight, self.network.resampler.proj]
+        chosen = {id(matrix) for matrix in matrices}
+        others = [one for one in self._modules.parameters() if id(one) not in chosen]
+        return {
+            "muon": torch.optim.Muon(
+                matrices, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"
+            ),
+            "adamw": torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+        }
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step: up in a line, then down in half a cosine."""
-        # When the answers begin, most weights learn for the first time.
-        begun = self.done if self.done < self.seeing_until else self.done - self.seeing_until
+        """The learning rate of the next step: up in a line, then down in half a cosine.
+
+        Once for those that see, and once for all that comes after.
+        """
+        first, last = (
+            (0, self.seeing_until)
+            if self.done < self.seeing_until
+            else (self.seeing_until, self.steps)
+        )
+        begun = self.done - first
         warm = min((begun + 1) / WARM_UP_STEPS, 1.0)
-        fall = (1 + math.cos(math.pi * min(self.done / self.steps, 1.0))) / 2
+        fall = (1 + math.cos(math.pi * min(begun / (last - first), 1.0))) / 2
         return self.peak_rate * warm * (FINAL_RATE + (1 - FINAL_RATE) * fall)
+
+    @property
+    def sees_better(self) -> bool:
+        """Whether vision tower and resampler learn from the next step."""
+        return self.done < self.seeing_until or self.done >= self.together_from
 
     def learn(self, step: Step) -> Losses:
         """Take one step."""
-        for settings in self.optimiser.param_groups:
-            settings["lr"] = self.rate
+        for name, optimiser in self.optimisers.items():
+            for settings in optimiser.param_groups:
+                settings["lr"] = self.rate * RATES[name]
         with mixed(self.device):
             answers, seeing = self.losses(step)
-        (answers + SEEING_WEIGHT * seeing).backward()
+        (answers + SEEING_WEIGHT * seeing if self.sees_better else answers).backward()
         nn.utils.clip_grad_norm_(self._modules.parameters(), 1.0)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers.values():
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         self.done += 1
         return Losses(answers.item(), seeing.item())
 
@@ -134,24 +194,14 @@ class Learner:
         return total / tokens, seeing
 
     def _see(self, step: Step) -> tuple[Tensor, Tensor]:
-        """Embeddings of all slices in order, and the loss of the vision tower."""
-        parts, places, losses, count = [], [], [], 0
-        for slices in step.slices:
-            sizes = torch.tensor([slices.grid] * len(slices.places))
-            pixels = normalised(slices.patches.to(self.device))
-            features = self.network.look(pixels, sizes)
-            loss = self.seeing(features, slices.labels.to(self.device))
-            losses.append(loss * len(slices.places))
-            count += len(slices.places)
-            if step.groups:
-                parts.append(self.network.resample(features, sizes))
-                places.append(slices.places)
-        if not step.slices:
+        """Embeddings of all slices, and the loss on what is seen in them."""
+        if step.slices is None:
             return torch.empty(0), torch.zeros((), device=self.device)
-        if not step.groups:
-            return torch.empty(0), torch.stack(losses).sum() / count
-        order = torch.cat(places).argsort().to(self.device)
-        return torch.cat(parts)[order], torch.stack(losses).sum() / count
+        pixels = normalised(step.slices.patches.to(self.device))
+        with torch.set_grad_enabled(self.sees_better):
+            features = self.network.look(pixels, step.slices.sizes)
+            embeddings = self.network.resample(features, step.slices.sizes)
+            return embeddings, self.seeing(features, embeddings, step.slices)
 
     def _group_loss(self, group: Group, embeddings: Tensor) -> tuple[Tensor, int]:
         prefix = self.network.prefix(group.prefix.to(self.device))
@@ -171,7 +221,7 @@ class Learner:
         state = {
             "network": self.network.state_dict(),
             "seeing": self.seeing.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": {name: one.state_dict() for name, one in self.optimisers.items()},
             "done": self.done,
         }
         fresh = path.with_suffix(".new")
@@ -183,10 +233,12 @@ class Learner:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.seeing.load_state_dict(state["seeing"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
         self.done = state["done"]
 
 
 def mixed(device: torch.device) -> torch.autocast:
-    """Multiply in bfloat16 where that is faster: on every GPU, and on few CPUs."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    """Multiply in bfloat16 where the hardware does: on GPUs and on CPUs with AVX-512 BF16."""
+    fast = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
