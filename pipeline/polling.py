@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 POLL_S = 0.25
 BUFFERED = 64
-CLOSE_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 20.0
 
 
 class Polled(Generic[T]):
@@ -21,11 +21,14 @@ class Polled(Generic[T]):
     element, which may be minutes away.
 
     Args:
-        elements: The slow generator; closed by that thread when `close` is called.
+        elements: The slow generator; closed by that thread on leaving.
+        interrupt: Called on leaving, to end a wait for the next element.
     """
 
-    def __init__(self, elements: Generator[T, None, None]) -> None:
-        self._elements = elements
+    def __init__(
+        self, elements: Generator[T, None, None], interrupt: Callable[[], None] = lambda: None
+    ) -> None:
+        self._elements, self._interrupt = elements, interrupt
         self._received: queue.Queue[T | _End] = queue.Queue(maxsize=BUFFERED)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._pull, name="graph", daemon=True)
@@ -37,6 +40,7 @@ class Polled(Generic[T]):
     def __exit__(self, *_: Any) -> None:
         """Ask the thread to end; an element that is long in coming is not waited for."""
         self._closing.set()
+        self._interrupt()
         self._thread.join(CLOSE_TIMEOUT_S)
 
     def _give(self) -> Iterator[T | None]:

@@ -29,6 +29,7 @@ from pipeline.graph import (
     lay_out,
     shortage,
 )
+from pipeline.interruption import Interruption
 from pipeline.model import (
     ResolvedModel,
     engine_spec,
@@ -201,9 +202,10 @@ def _drain(
     board = start_board()
     progress.watch(board)
     decode, annotate = _operators(run, model, layout)
+    interruption = Interruption()
     graph = annotated_tables(plan, run.job.storage, decode, annotate, layout, board)
     try:
-        with Polled(graph) as tables:
+        with Polled(graph, interruption.ask) as tables:
             outcome = _collect(run, tables, sink, progress, board)
             _check_all_came(run, plan, outcome)
     except RayError as error:

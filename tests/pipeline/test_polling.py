@@ -44,3 +44,22 @@ def test_leaving_early_closes_the_source():
     with Polled(endless()) as elements:
         assert next(elements) == 0
     assert closed.wait(5)
+
+
+def test_leaving_early_ends_a_wait_for_the_next_element():
+    asked, closed = threading.Event(), threading.Event()
+
+    def waiting():
+        try:
+            yield 0
+            assert asked.wait(30)
+            raise LookupError("ended")
+        finally:
+            closed.set()
+
+    began = time.monotonic()
+    with Polled(waiting(), asked.set) as elements:
+        assert next(elements) == 0
+        assert next(elements) is None
+    assert closed.is_set()
+    assert time.monotonic() - began < 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,23 @@ def test_a_stop_commits_what_is_done_and_the_next_run_goes_on(bench):
     report = bench.run()
     assert report.items_planned == 60 - done
     assert len({row["item_id"] for row in bench.rows("captions")}) == 60
+
+
+def test_a_stop_while_nothing_comes_leaves_no_thread_that_would_call_ray(bench):
+    """Ray ends a process whose threads call it after it was left."""
+    draw(bench.input / "a.png", 0)
+
+    def stop_when_asked(snapshot: Snapshot) -> None:
+        if snapshot.phase == "annotating":
+            bench.stop.request(signal.SIGTERM)
+
+    bench.observer.update = stop_when_asked
+    report = bench.run(latency_s=100.0)
+    assert report.outcome == "interrupted"
+    names = [thread.name for thread in threading.enumerate()]
+    assert [n for n in names if n == "graph" or n.startswith("StreamingExecutor")] == []
+    bench.stop, bench.observer = StopSignal(), Recorder()
+    assert bench.run().outcome == "done"
 
 
 def test_no_images_is_nothing_to_do(bench):
