@@ -18,7 +18,14 @@ from infra.demo.training import corpus as corpus_module
 from infra.demo.training.corpus import corpus
 from infra.demo.training.examination import examine
 from infra.demo.training.examples import IGNORED, Encoder, Step
-from infra.demo.training.labels import CLASSES, KINDS, patch_labels
+from infra.demo.training.labels import (
+    CLASSES,
+    KINDS,
+    NOTHING,
+    PADDING,
+    patch_labels,
+    query_labels,
+)
 from infra.demo.training.learner import Learner
 from infra.demo.training.plan import PICTURES, STAGES, Steps, lessons_for
 from infra.demo.world.scene import Scene, Thing
@@ -77,6 +84,20 @@ def test_a_patch_is_labelled_by_what_is_around_its_centre() -> None:
     assert not right_half[:, :4].any()
 
 
+def test_a_query_is_labelled_by_what_has_its_centre_in_its_part() -> None:
+    star = replace(MUG, product="star", place="at the bottom right", size="small")
+    marks = Marks(tuple(arranged(Scene("mint", (MUG, star)), TRIPOD)), "mint")
+    labels = query_labels(marks, (200, 100), (0, 0, 200, 100), 3).reshape(3, 3, -1)
+    kinds = {(row, column): labels[row, column, 0] for row in range(3) for column in range(3)}
+    shown = {place: KINDS[kind - 1] for place, kind in kinds.items() if kind != NOTHING}
+    # At the left and in the middle of the height; at the bottom right.
+    assert shown == {(1, 0): "mug", (2, 2): "star"}
+    assert (labels[..., -1] == tuple(BACKGROUNDS).index("mint")).all()
+    # The lower right quarter shows the star in its middle, and nothing of the mug.
+    [found] = query_labels(marks, (200, 100), (100, 50, 200, 100), 3)[:, 0].nonzero()
+    assert found.tolist() == [4]
+
+
 def test_only_answers_are_learned_and_all_of_them(encoder: Encoder, step: Step) -> None:
     group = step.groups[1]
     for tokens, targets, places in zip(
@@ -94,15 +115,18 @@ def test_only_answers_are_learned_and_all_of_them(encoder: Encoder, step: Step) 
 
 
 def test_every_slice_has_its_place(step: Step) -> None:
-    places = torch.cat([slices.places for slices in step.slices])
-    assert sorted(places.tolist()) == list(range(sum(group.slices for group in step.groups)))
+    slices = step.slices
+    assert slices is not None
+    assert len(slices) == sum(group.slices for group in step.groups)
     wanted = sum(int(group.image_places.sum()) for group in step.groups)
-    assert wanted == len(places) * ARCHITECTURE.query_num
-    for slices in step.slices:
-        count, patches, labels = slices.labels.shape
-        assert patches == slices.grid[0] * slices.grid[1]
-        assert labels == len(CLASSES)
-        assert slices.patches.shape == (count, patches, 3 * 14 * 14)
+    assert wanted == len(slices) * ARCHITECTURE.query_num
+    most = int(slices.sizes.prod(1).max())
+    assert slices.patches.shape == (len(slices), most, 3 * 14 * 14)
+    assert slices.labels.shape == (len(slices), most, len(CLASSES))
+    assert slices.query_labels.shape == (len(slices), ARCHITECTURE.query_num, len(CLASSES))
+    for count, labels in zip(slices.sizes.prod(1), slices.labels, strict=True):
+        assert (labels[:count] != PADDING).all()
+        assert (labels[count:] == PADDING).all()
 
 
 def test_the_prefix_is_what_all_have_in_common_before_their_media(step: Step) -> None:
@@ -132,29 +156,47 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(step: Step, tmp_path) ->
     assert results[0] == results[1]
 
 
-def test_at_first_only_the_vision_tower_learns(encoder: Encoder) -> None:
-    step = Steps(encoder, 0, 100)[0]
-    assert step.groups == []
-    assert sum(len(slices.places) for slices in step.slices) <= PICTURES + 5
-    learner = Learner(ARCHITECTURE, 0, 100, 1e-3, seeing_until=5)
+def changed_by(learner: Learner, step: Step) -> set[str]:
+    """Which parts of the network a step changes."""
     before = learner.network.weights()
-    losses = learner.learn(step)
-    changed = {
+    learner.learn(step)
+    return {
         name.partition(".")[0]
         for name, weight in learner.network.weights().items()
         if not torch.equal(weight, before[name])
     }
-    assert changed == {"vpm"}
-    assert losses.answers == 0 < losses.seeing
 
 
-def test_the_rate_rises_twice_and_ends_low() -> None:
+def test_first_it_learns_to_see_then_to_tell_then_both(encoder: Encoder, step: Step) -> None:
+    seeing = Steps(encoder, 0, 100)[0]
+    assert seeing.groups == []
+    assert seeing.slices is not None
+    assert len(seeing.slices) <= PICTURES + 5
+    learner = Learner(ARCHITECTURE, 0, 100, 1e-2, seeing_until=5, together_from=90)
+    assert changed_by(learner, seeing) == {"vpm", "resampler"}
+    learner.done = 20
+    assert changed_by(learner, step) == {"llm"}
+    learner.done = 90
+    assert changed_by(learner, step) == {"llm", "vpm", "resampler"}
+
+
+def test_questions_about_text_alone_are_learned_too(encoder: Encoder) -> None:
+    [*_, group] = encoder.step(
+        [group_of(3, lambda _: 3, Sizes(56 * 56, 4, 0.5), {"video_parts": 1.0})]
+    ).groups
+    learner = Learner(ARCHITECTURE, 0, 100, 1e-2)
+    losses = [learner.learn(Step([group], None)) for _ in range(3)]
+    assert losses[-1].answers < losses[0].answers
+
+
+def test_the_rate_rises_and_falls_for_each_part() -> None:
     learner = Learner(ARCHITECTURE, 0, 10_000, 1e-3, seeing_until=4000)
     rates = []
     for learner.done in range(10_000):
         rates.append(learner.rate)
-    assert rates[0] < 1e-5 < 9e-4 < rates[250] <= 1e-3
-    assert rates[4000] < 1e-5 < rates[4300]
+    assert rates[0] < 2e-5 < 9e-4 < rates[250] <= 1e-3
+    assert rates[3999] < 3e-5
+    assert rates[4000] < 2e-5 < 9e-4 < rates[4300]
     assert rates[-1] < 3e-5
 
 
