@@ -25,7 +25,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: help env demo demo-stop test check lock clean test-rgw bench-pipeline bench-memory bench-long-video \
+.PHONY: help env demo demo-stop demo-eval demo-parity demo-train test check lock clean test-rgw bench-pipeline bench-memory bench-long-video \
   bench-plan
 
 help: ## Show this list
@@ -40,6 +40,15 @@ demo: env ## Annotate a small catalogue on this machine, from S3 to tables; agai
 
 demo-stop: .venv/ready ## Stop the demo's S3 server; its data stay
 	@$(BIN)/python -m infra.demo.s3_server stop --state .demo/s3
+
+demo-eval: env ## Measure how true the demo's model is about what it never saw: SEEDS=a..b
+	@$(BIN)/python -m infra.demo.evaluate $(if $(SEEDS),--seeds $(SEEDS))
+
+demo-parity: env ## Compare the network in PyTorch with the engine, answer by answer
+	@$(BIN)/python -m infra.demo.parity
+
+demo-train: env ## Train the demo's model anew (hours; goes on where it was stopped)
+	@$(BIN)/python -m infra.demo.train --state .demo/training --out infra/demo/model
 
 test: env ## Run the tests
 	@$(BIN)/pytest -m "not rgw" -n 2 $(PYTEST_ARGS)

@@ -23,7 +23,14 @@ pytest_plugins = ["tests.fixtures.s3", "tests.fixtures.engines"]
 ORDER = ["schemas", "operators", "bench", "jobs", "infra", "pipeline", "contracts"]
 
 # Where engines are started: one at a time, for each wants the whole machine.
-ENGINE = {"bench", "jobs", "contracts", "test_end_to_end.py", "test_ready_jobs.py"}
+ENGINE = {
+    "bench",
+    "jobs",
+    "contracts",
+    "test_end_to_end.py",
+    "test_ready_jobs.py",
+    "test_mix_up.py",
+}
 RAY = {"pipeline"}
 
 

@@ -1,4 +1,4 @@
-"""``python -m infra.demo.evaluate``: how true a model's answers are, through `tagline run`.
+"""``make demo-eval [SEEDS=a..b]``: how true a model's answers are, through `tagline run`.
 
 Draws items from seeds that it was not trained on, annotates them with Tagline's own command
 line, and compares the tables with the truth. A table comes first, one JSON object last.
@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 from deltalake import DeltaTable, QueryBuilder
 
-from infra.demo.checkpoint.build import MODEL
+from infra.demo.checkpoint.trained import MODEL
 from infra.demo.evaluation.parts import PARTS, Item, Part
 from infra.demo.evaluation.scores import AIMS, KINDS, SCORERS, Tally, figures
 from infra.demo.s3_environment import ROOT

@@ -1,4 +1,4 @@
-"""``python -m infra.demo.parity``: the trained network and the engine give the same answers.
+"""``make demo-parity``: the trained network and the engine give the same answers.
 
 Both compute in float32, both answer greedily and without a schema. The last line is one JSON
 object: the share of answers that are equal, of all and by what was shown, and those that are
@@ -18,9 +18,8 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from infra.demo.checkpoint.architecture import TRAINED
-from infra.demo.checkpoint.build import MODEL
 from infra.demo.checkpoint.network import MiniCPMV
+from infra.demo.checkpoint.trained import MODEL, TRAINED
 from infra.demo.lessons.curriculum import group_of
 from infra.demo.lessons.lesson import Lesson
 from infra.demo.training.examination import MOST_TOKENS, answers
@@ -81,7 +80,7 @@ def compare(engine: VllmEngine, folder: Path, items: int) -> Iterator[Compared]:
         sent = [
             engine.submit(_request(lesson, f"{shown} {n}")) for n, lesson in enumerate(lessons)
         ]
-        own = answers(network, encoder, lessons, torch.device("cpu"))
+        own = answers(network, encoder, lessons, torch.device("cpu"), exact=True)
         for said, future in zip(own, sent, strict=True):
             yield Compared(shown, said, future.result(timeout=600).text)
 

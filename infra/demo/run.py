@@ -1,7 +1,8 @@
 """``make demo``: a real S3 server, a drawn catalogue, a small model, a whole run.
 
 Nothing is simulated: the job is `jobs/catalog_tagging.yaml`, the model has MiniCPM-V
-2.6's architecture and runs on vLLM, and the tables stay where the last line says.
+2.6's architecture, was trained to tell what is drawn, and runs on vLLM. Rows of each table are
+printed, and the tables stay where the last lines say.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.demo import s3_background
+from infra.demo.checkpoint.trained import MODEL
 from infra.demo.s3_environment import ROOT
 from infra.demo.s3_server import client_environment
 from schemas.failure import InfrastructureError, UsageError
@@ -24,6 +26,8 @@ JOB = Path("jobs") / "catalog_tagging.yaml"
 BUCKET = "tagline-demo"
 INPUT_PREFIX = "catalogue/"
 OUTPUT_PREFIX = "annotations/"
+SHOWN_ROWS = {"captions": 6, "tags": 6, "video_summaries": 3}
+"""How many of each table."""
 
 Say = Callable[[str], None]
 
@@ -42,7 +46,11 @@ def main(arguments: list[str]) -> int:
     except InfrastructureError as error:
         print(f"tagline demo: {error}", file=sys.stderr)
         return 3
-    return run_job(overrides)
+    code = run_job(overrides)
+    if code == 0:
+        show_rows(overrides)
+    print("\nFor these lines: source .venv/bin/activate, and export the keys above.")
+    return code
 
 
 def prepare(state: Path) -> dict[str, str]:
@@ -65,26 +73,40 @@ def prepare(state: Path) -> dict[str, str]:
     with _step("Upload") as say:
         say(_have_uploaded(state / "catalogue" / "media", server.endpoint_url))
     with _step("Model") as say:
-        say(_have_model(state / "model"))
+        megabytes = (MODEL / "model.safetensors").stat().st_size / 1e6
+        say(f"{MODEL.relative_to(ROOT)}, {megabytes:.0f} MB, trained on pictures like these")
     return {
         "input.uris": f"s3://{BUCKET}/{INPUT_PREFIX}",
         "output.uri": f"s3://{BUCKET}/{OUTPUT_PREFIX}",
         "storage.endpoint_url": server.endpoint_url,
         "storage.path_style": "true",
-        "model.path": str(state / "model"),
+        "model.path": str(MODEL),
     }
 
 
 def run_job(overrides: dict[str, str]) -> int:
     """Run the job with Tagline's own command line; returns its exit code."""
-    command = [sys.executable, "-m", "jobs.cli", "run", str(JOB)]
+    arguments = ["run", str(JOB)]
     for key, value in overrides.items():
-        command += ["--set", f"{key}={value}"]
+        arguments += ["--set", f"{key}={value}"]
     keys = " ".join(f"{name}={value}" for name, value in client_environment().items())
-    shown = " ".join([".venv/bin/tagline", *command[3:]])
-    print(f"\n$ export {keys}\n$ {shown}\n", flush=True)
+    print(f"\n$ export {keys}")
+    return _tagline(arguments)
+
+
+def show_rows(overrides: dict[str, str]) -> None:
+    """Print some rows of each table of results."""
+    for table, rows in SHOWN_ROWS.items():
+        arguments = ["show", overrides["output.uri"], "--table", table, "--limit", str(rows)]
+        _tagline([*arguments, "--endpoint-url", overrides["storage.endpoint_url"]])
+
+
+def _tagline(arguments: list[str]) -> int:
+    """Run Tagline's own command line, as a user would type it; returns its exit code."""
+    print(f"$ {' '.join(['.venv/bin/tagline', *arguments])}\n", flush=True)
+    command = [sys.executable, "-m", "jobs.cli", *arguments]
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
-    print("\nFor these lines: source .venv/bin/activate, and export the keys above.")
+    print(flush=True)
     return code
 
 
@@ -110,20 +132,6 @@ def _have_uploaded(media: Path, endpoint_url: str) -> str:
     count = upload_folder(media, endpoint_url=endpoint_url, bucket=BUCKET, prefix=INPUT_PREFIX)
     place = f"s3://{BUCKET}/{INPUT_PREFIX}"
     return f"{count} files to {place}" if count else f"{place} has everything"
-
-
-def _have_model(folder: Path) -> str:
-    from infra.demo.checkpoint.build import ensure_checkpoint
-
-    before = _made_at(folder)
-    ensure_checkpoint(folder)
-    return f"{'in place' if _made_at(folder) == before else 'built'} in {folder}"
-
-
-def _made_at(folder: Path) -> int | None:
-    """When the checkpoint was written, in nanoseconds since the epoch."""
-    config = folder / "config.json"
-    return config.stat().st_mtime_ns if config.is_file() else None
 
 
 @contextmanager

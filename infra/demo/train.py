@@ -1,4 +1,4 @@
-"""``python -m infra.demo.train``: train the demo's model and write its checkpoint.
+"""``make demo-train``: train the demo's model and write its checkpoint.
 
 It takes hours on two CPU cores, less on a GPU, and goes on where it was stopped. Progress
 is a line a minute; every now and then the network is examined.
@@ -18,9 +18,10 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from infra.demo.checkpoint.architecture import TRAINED, Architecture
+from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.checkpoint.build import build_checkpoint
 from infra.demo.checkpoint.tokenizer import train_tokenizer
+from infra.demo.checkpoint.trained import TRAINED
 from infra.demo.lessons.curriculum import MAKERS
 from infra.demo.training.corpus import corpus
 from infra.demo.training.examination import examine

@@ -154,19 +154,3 @@ ARCHITECTURES = {
 MiniCPM-V 2.0 is not among them: its vision tower is timm's full 400-million-weight
 SigLIP, whose size the checkpoint does not decide.
 """
-
-TRAINED = Architecture(
-    "minicpm-v-2.6",
-    2.6,
-    "Qwen2",
-    layers=4,
-    intermediate=512,
-    vision_hidden=192,
-    vision_layers=4,
-    vision_heads=6,
-    scale_resolution=140,
-    query_num=9,
-    max_slice_nums=4,
-    vocabulary=1536,
-)
-"""The one that is trained: no larger than two CPU cores can teach in three hours."""

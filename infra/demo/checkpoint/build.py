@@ -26,8 +26,6 @@ from infra.demo.checkpoint.weights import random_weights, weight_shapes
 from schemas.failure import UsageError
 
 DEFAULT_FAMILY = "minicpm-v-2.6"
-MODEL = Path(__file__).parents[1] / "model"
-"""The trained checkpoint of `DEFAULT_FAMILY`."""
 
 _HERE = Path(__file__).parent
 _TRAVELLERS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -53,14 +54,27 @@ def examine(
 
 
 def answers(
-    network: MiniCPMV, encoder: Encoder, lessons: Sequence[Lesson], device: torch.device
+    network: MiniCPMV,
+    encoder: Encoder,
+    lessons: Sequence[Lesson],
+    device: torch.device,
+    *,
+    exact: bool = False,
 ) -> list[str]:
-    """Greedy answers of a network to lessons' questions."""
+    """Greedy answers of a network to lessons' questions.
+
+    Args:
+        network: Who is asked.
+        encoder: Of its checkpoint.
+        lessons: Whose questions; their answers are not looked at.
+        device: Where the network is.
+        exact: Compute in float32 throughout, as is not done in training everywhere.
+    """
     said = []
     stop = encoder.answer("")
     for lesson in lessons:
         tokens, places = encoder.prompt(lesson)
-        with torch.no_grad(), mixed(device):
+        with torch.no_grad(), nullcontext() if exact else mixed(device):
             [ids] = network.generate(
                 torch.tensor([tokens], device=device),
                 torch.tensor([len(tokens)]),

@@ -47,7 +47,7 @@ def test_the_second_time_everything_is_in_place(
     assert "started" in said[0], "as after a reboot"
     assert "in place" in said[1]
     assert "has everything" in said[2]
-    assert "in place" in said[3]
+    assert "infra/demo/model" in said[3]
 
 
 def test_the_job_with_its_overrides_finds_the_whole_catalogue(state: Path) -> None:

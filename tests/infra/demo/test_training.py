@@ -7,9 +7,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from infra.demo.checkpoint.architecture import TRAINED
 from infra.demo.checkpoint.build import check_weights
 from infra.demo.checkpoint.tokenizer import train_tokenizer
+from infra.demo.checkpoint.trained import TRAINED
 from infra.demo.drawing import TRIPOD, arranged
 from infra.demo.lessons.curriculum import MAKERS, group_of
 from infra.demo.lessons.lesson import Marks
