@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from operators.storage import open_store
 from operators.tasks.registry import BoundTask
+from pipeline.lease import Lease
 from pipeline.output_table import OutputTable
 from schemas.failure import RETRYABLE, FailureCode
 from schemas.job import OutputSpec, StorageSpec
@@ -51,6 +51,7 @@ class ResultSink:
         storage: How the store is reached.
         tasks: The job's tasks.
         origin: The run's marks.
+        lease: Under which it writes.
         clock: Monotonic seconds.
     """
 
@@ -60,6 +61,7 @@ class ResultSink:
         storage: StorageSpec,
         tasks: Sequence[BoundTask],
         origin: RowOrigin,
+        lease: Lease | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._output = output
@@ -67,8 +69,8 @@ class ResultSink:
         self._origin = origin
         self._clock = clock
         self._tasks = {bound.name: bound for bound in tasks}
-        self.results = result_tables(output.uri, storage, tasks, origin.run_id)
-        self.failures = failures_table(output.uri, storage, origin.run_id)
+        self.results = result_tables(output.uri, storage, tasks, origin.run_id, lease)
+        self.failures = failures_table(output.uri, storage, origin.run_id, lease)
         self.counts = SinkCounts()
         self._buffers: dict[str, _Buffer] = {name: _Buffer() for name in self.results}
         self._failed: list[dict[str, Any]] = []
@@ -83,7 +85,6 @@ class ResultSink:
             UsageError: If the output cannot be written, or holds other tables.
             StorageError: If the store cannot be reached.
         """
-        _try_writing(self._output.uri, self._storage)
         for table in (*self.results.values(), self.failures):
             table.ensure()
 
@@ -175,14 +176,6 @@ _CARRIED_RESULT = (
 _CARRIED_FAILURE = ("item_id", "task", "kind", "uris", "item_version", "fingerprint")
 
 
-def _try_writing(output: str, storage: StorageSpec) -> None:
-    """Write and delete one object: our own store words what is wrong better than others."""
-    uri = join_uri(output, "_tagline", "can-be-written")
-    store = open_store(uri, storage)
-    store.put(uri, b"")
-    store.delete(uri)
-
-
 @dataclass
 class _Buffer:
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -205,17 +198,25 @@ class _Buffer:
 
 
 def result_tables(
-    output: str, storage: StorageSpec, tasks: Iterable[BoundTask], run_id: str
+    output: str,
+    storage: StorageSpec,
+    tasks: Iterable[BoundTask],
+    run_id: str,
+    lease: Lease | None = None,
 ) -> dict[str, OutputTable]:
     """The result tables that a job's tasks write, by name."""
     return {
         bound.table: OutputTable(
-            join_uri(output, bound.table), bound.table_schema(), storage, run_id
+            join_uri(output, bound.table), bound.table_schema(), storage, run_id, lease
         )
         for bound in tasks
     }
 
 
-def failures_table(output: str, storage: StorageSpec, run_id: str) -> OutputTable:
+def failures_table(
+    output: str, storage: StorageSpec, run_id: str, lease: Lease | None = None
+) -> OutputTable:
     """The table of what could not be annotated."""
-    return OutputTable(join_uri(output, FAILURES_TABLE), FAILURES_SCHEMA, storage, run_id)
+    return OutputTable(
+        join_uri(output, FAILURES_TABLE), FAILURES_SCHEMA, storage, run_id, lease
+    )

@@ -2,9 +2,11 @@
 
 A commit is applied exactly once: it carries the run's id and a counter as a Delta
 application transaction, so that a commit whose acknowledgement got lost is recognised
-when it is tried again. Data files are written by ourselves and not by the log's library:
-its rewritten files have other Parquet types than its new ones, which plain Parquet
-readers of the folder refuse.
+when it is tried again. It carries the number of the run's lease likewise: once a successor
+has left a higher one, commits of the run before it are refused.
+
+Data files are written by ourselves and not by the log's library: its rewritten files have
+other Parquet types than its new ones, which plain Parquet readers of the folder refuse.
 """
 
 from __future__ import annotations
@@ -24,14 +26,18 @@ from deltalake.transaction import AddAction, RemoveAction
 from operators.storage import open_store
 from pipeline.datafile import removal_of, write_data_file
 from pipeline.delta import on_one_line, open_table, storage_options
+from pipeline.lease import Lease
 from pipeline.locks import keep_locked, row_keys
-from schemas.failure import StorageError, UsageError
+from schemas.failure import OutputInUseError, StorageError, UsageError
 from schemas.job import StorageSpec
 from schemas.uris import join_uri
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 10.0
 MAX_DATA_FILE_BYTES = 8 * 1024**3
+
+LEASE = "tagline-lease"
+"""The application in whose name a log keeps the highest number of a lease."""
 
 _NewRows = Callable[[pa.Table], pa.Table]
 
@@ -44,21 +50,33 @@ class OutputTable:
         schema: Its Arrow schema.
         storage: How its store is reached.
         run_id: Marks the commits of this run.
+        lease: Under which this run writes; None for a writer that may write beside one.
     """
 
-    def __init__(self, uri: str, schema: pa.Schema, storage: StorageSpec, run_id: str) -> None:
+    def __init__(
+        self,
+        uri: str,
+        schema: pa.Schema,
+        storage: StorageSpec,
+        run_id: str,
+        lease: Lease | None = None,
+    ) -> None:
         self.uri = uri
         self.schema = schema
         self._storage = storage
         self._store = open_store(uri, storage)
         self._run_id = run_id
+        self._lease = lease
         self._commits = 0
 
     def ensure(self) -> None:
         """Create the table if it is absent; check that an existing one has our schema.
 
+        Under a lease that takes over, no run before can commit to it any more.
+
         Raises:
             UsageError: If the table is not one of ours.
+            OutputInUseError: If a later run has taken over.
             StorageError: If the store cannot be used.
         """
         existing = open_table(self.uri, self._storage)
@@ -69,6 +87,8 @@ class OutputTable:
                 f"the table {self.uri} has columns that this version of Tagline does not "
                 "write; give the job another output"
             )
+        if self._lease is not None and self._lease.takes_over:
+            self._commit(None, lambda _: self.schema.empty_table())
 
     def _create(self) -> None:
         try:
@@ -163,15 +183,36 @@ class OutputTable:
         rows = new_rows(pa.concat_tables(old))
         if rows.num_rows:
             actions.append(self._write(rows))
-        if not actions:
+        marks = self._marks(table)
+        if not actions and not self._claims(table):
             return
         table.create_write_transaction(
             actions,
             mode="append",
             schema=Schema.from_arrow(self.schema),
-            commit_properties=CommitProperties(
-                app_transactions=[Transaction(self._run_id, self._commits)]
-            ),
+            commit_properties=CommitProperties(app_transactions=marks),
+        )
+
+    def _marks(self, table: DeltaTable) -> list[Transaction]:
+        """What a commit carries; raises `OutputInUseError` if it may not be made."""
+        marks = [Transaction(self._run_id, self._commits)]
+        if self._lease is None:
+            return marks
+        held = table.transaction_version(LEASE) or 0
+        if held > self._lease.number:
+            raise OutputInUseError(
+                f"a later run has taken over {self.uri}; this one can commit no more, and what "
+                "it had committed is kept"
+            )
+        return [*marks, Transaction(LEASE, self._lease.number)]
+
+    def _claims(self, table: DeltaTable) -> bool:
+        """Whether the table has yet to learn of this run's lease."""
+        lease = self._lease
+        return bool(
+            lease
+            and lease.takes_over
+            and (table.transaction_version(LEASE) or 0) < lease.number
         )
 
     def _write(self, rows: pa.Table) -> AddAction:

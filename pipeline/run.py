@@ -30,6 +30,7 @@ from pipeline.graph import (
     shortage,
 )
 from pipeline.interruption import Interruption
+from pipeline.lease import Lease, held_lease
 from pipeline.model import (
     ResolvedModel,
     engine_spec,
@@ -104,11 +105,18 @@ def run_job(
 
     Raises:
         UsageError: The job cannot be done as asked.
+        OutputInUseError: Another run writes to the output, or has taken it over.
         InfrastructureError: Storage, Ray or the engine failed; what was committed stays.
     """
     refuse_unsafe_environment()
     run = _Run(job, observer, stop, engine, _new_run_id(), log_path, datetime.now(UTC))
     model = resolve_model(job)
+    with held_lease(job.output.uri, job.storage, run.run_id) as lease:
+        return _run_under(lease, run, model)
+
+
+def _run_under(lease: Lease, run: _Run, model: ResolvedModel) -> RunReport:
+    job, observer, stop = run.job, run.observer, run.stop
     run.tasks = tasks = owed_tasks(job, model)
     windows = owed_windows(job, model, tasks)
     sink = ResultSink(
@@ -116,6 +124,7 @@ def run_job(
         job.storage,
         [owed.bound for owed in (*tasks, *([windows] if windows else []))],
         RowOrigin(run.run_id, model.name, job.model.revision),
+        lease,
     )
     sink.open()
     columns = {c for o in tasks for c in o.bound.task.context_columns(o.bound.options)}
@@ -136,7 +145,7 @@ def run_job(
     finally:
         _tidy(plan, job)
     report = _report(run, outcome, listing, plan, sink)
-    append_run(run.job, run.started_at, plan.counts, sink.counts, report)
+    append_run(run.job, run.started_at, plan.counts, sink.counts, report, lease)
     return report
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pyarrow as pa
 
 from pipeline.commit import SinkCounts
+from pipeline.lease import Lease
 from pipeline.output_table import OutputTable
 from pipeline.plan import PlanCounts
 from pipeline.report import RunReport
@@ -22,10 +23,11 @@ def append_run(
     plan: PlanCounts,
     counts: SinkCounts,
     report: RunReport,
+    lease: Lease,
 ) -> None:
     """Commit the run's row. Raises `StorageError` if that fails."""
     table = OutputTable(
-        join_uri(job.output.uri, RUNS_TABLE), RUNS_SCHEMA, job.storage, report.run_id
+        join_uri(job.output.uri, RUNS_TABLE), RUNS_SCHEMA, job.storage, report.run_id, lease
     )
     table.ensure()
     row = {

@@ -7,6 +7,7 @@
     │   └── JobFileError         a job file with one or more problems        exit 2
     ├── InfrastructureError      storage, Ray or the engine; worth a retry   exit 3
     │   ├── StorageError
+    │   ├── OutputInUseError another run writes to the same output
     │   ├── ClusterError
     │   └── EngineError
     └── ItemFailure              one item, one stage: becomes a failure row
@@ -130,6 +131,10 @@ class InfrastructureError(TaglineError):
 
 class StorageError(InfrastructureError):
     """A store could not be reached, read or written, after all retries."""
+
+
+class OutputInUseError(InfrastructureError):
+    """Another run writes to the output, or has taken it over from this one."""
 
 
 class ClusterError(InfrastructureError):

@@ -153,13 +153,6 @@ def test_a_commit_whose_reply_was_lost_is_not_applied_twice(tmp_path, monkeypatc
     assert [row["item_id"] for row in rows_of(root, "captions")] == ["a"]
 
 
-def test_an_output_that_cannot_be_written_is_a_usage_error(tmp_path):
-    blocker = tmp_path / "file"
-    blocker.write_text("x")
-    with pytest.raises(UsageError, match="out"):
-        make_sink(str(blocker / "out"))
-
-
 def test_a_foreign_table_at_the_output_is_refused(tmp_path):
     from deltalake import write_deltalake
 

@@ -14,9 +14,10 @@ from operators.base import EngineSpec
 from operators.decode import DecodeOperator
 from operators.fake_engine import pixel_digest
 from operators.models.checkpoint import read_geometry
+from pipeline.lease import held_lease
 from pipeline.report import RunReport, Snapshot, StopSignal
 from pipeline.run import run_job
-from schemas.failure import EngineError, UsageError
+from schemas.failure import EngineError, OutputInUseError, UsageError
 from schemas.item import Item, Medium
 from schemas.item_tables import items_to_plan, table_to_decoded
 from schemas.job import JobSpec, MediaSpec, StorageSpec
@@ -228,6 +229,17 @@ def test_a_stop_while_nothing_comes_leaves_no_thread_that_would_call_ray(bench):
     names = [thread.name for thread in threading.enumerate()]
     assert [n for n in names if n == "graph" or n.startswith("StreamingExecutor")] == []
     bench.stop, bench.observer = StopSignal(), Recorder()
+    assert bench.run().outcome == "done"
+
+
+def test_a_run_to_an_output_in_use_is_refused_before_anything_is_done(bench):
+    draw(bench.input / "a.png", 0)
+    with (
+        held_lease(str(bench.output), StorageSpec(), "run-1"),
+        pytest.raises(OutputInUseError, match="run-1"),
+    ):
+        bench.run()
+    assert [entry.name for entry in bench.output.iterdir()] == ["_tagline"]
     assert bench.run().outcome == "done"
 
 
