@@ -159,6 +159,37 @@ def edit(
 
 
 @app.command()
+def vacuum(
+    output: Annotated[str, typer.Argument(help="The job's output: s3://... or a folder.")],
+    keep_hours: Annotated[
+        int, typer.Option(min=0, help="What was replaced more recently stays, for readers.")
+    ] = 24,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    endpoint_url: Endpoint = None,
+    debug: Debug = False,
+) -> None:
+    """Remove the files of an output that no version of its tables needs any more."""
+    with reported(debug=debug):
+        from jobs.upkeep import vacuum_and_tell
+
+        storage = _storage_of(output, endpoint_url)
+        vacuum_and_tell(standard_output(), output, storage, keep_hours, dry_run=dry_run)
+
+
+@app.command()
+def compact(
+    output: Annotated[str, typer.Argument(help="The job's output: s3://... or a folder.")],
+    endpoint_url: Endpoint = None,
+    debug: Debug = False,
+) -> None:
+    """Make few large files of the many small ones that frequent commits leave."""
+    with reported(debug=debug):
+        from jobs.upkeep import compact_and_tell
+
+        compact_and_tell(standard_output(), output, _storage_of(output, endpoint_url))
+
+
+@app.command()
 def coverage(
     job_file: JobFile,
     overrides: Overrides = None,

@@ -18,7 +18,9 @@ from schemas.uris import join_uri
 STATISTICS_COLUMNS = ("item_id", "task")
 
 
-def write_data_file(store: Store, table_uri: str, rows: pa.Table, label: str) -> AddAction:
+def write_data_file(
+    store: Store, table_uri: str, rows: pa.Table, label: str, *, data_change: bool = True
+) -> AddAction:
     """Write rows as one Parquet file below a table; nobody sees it until it is committed.
 
     Args:
@@ -26,6 +28,7 @@ def write_data_file(store: Store, table_uri: str, rows: pa.Table, label: str) ->
         table_uri: The table's folder.
         rows: With the table's own schema, so that all its files have the same types.
         label: Becomes part of the file's name.
+        data_change: Whether the table's rows are others with this file.
 
     Returns:
         The log entry that makes it part of the table, with the key columns' bounds so
@@ -43,19 +46,20 @@ def write_data_file(store: Store, table_uri: str, rows: pa.Table, label: str) ->
         size=buffer.tell(),
         partition_values={},
         modification_time=_now_ms(),
-        data_change=True,
+        data_change=data_change,
         stats=json.dumps(_statistics(rows)),
     )
 
 
-def removal_of(path: str, size: int) -> RemoveAction:
+def removal_of(path: str, size: int, *, data_change: bool = True) -> RemoveAction:
     """The log entry that takes a file out of its table; the file itself stays.
 
     Args:
         path: As the log has it.
         size: Bytes.
+        data_change: Whether the table's rows are others without it.
     """
-    return RemoveAction(path, True, _now_ms(), size, {})
+    return RemoveAction(path, data_change, _now_ms(), size, {})
 
 
 def _statistics(rows: pa.Table) -> dict:

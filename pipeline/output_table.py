@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,9 +25,10 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from operators.storage import open_store
-from pipeline.datafile import removal_of, write_data_file
+from pipeline.datafile import STATISTICS_COLUMNS, removal_of, write_data_file
 from pipeline.delta import on_one_line, open_table, storage_options
 from pipeline.lease import Lease
+from pipeline.live_files import LiveFile, admits, live_files, small_files
 from pipeline.locks import keep_locked, row_keys
 from schemas.failure import OutputInUseError, StorageError, UsageError
 from schemas.job import StorageSpec
@@ -40,6 +42,8 @@ LEASE = "tagline-lease"
 """The application in whose name a log keeps the highest number of a lease."""
 
 _NewRows = Callable[[pa.Table], pa.Table]
+_Action: TypeAlias = "AddAction | RemoveAction"
+_ActionsOn = Callable[[DeltaTable], list[_Action]]
 
 
 class OutputTable:
@@ -88,7 +92,7 @@ class OutputTable:
                 "write; give the job another output"
             )
         if self._lease is not None and self._lease.takes_over:
-            self._commit(None, lambda _: self.schema.empty_table())
+            self._commit(lambda _: [])
 
     def _create(self) -> None:
         try:
@@ -103,7 +107,7 @@ class OutputTable:
 
     def append(self, rows: pa.Table) -> None:
         """Commit rows whose keys the table does not hold. Raises `StorageError`."""
-        self._commit(None, lambda _: rows)
+        self._commit(self._replacing(None, lambda _: rows))
 
     def upsert(self, rows: pa.Table) -> None:
         """Commit rows; those whose key the table holds replace it in the same commit.
@@ -113,7 +117,7 @@ class OutputTable:
         Raises:
             StorageError: If the store stayed unusable.
         """
-        self._commit(row_keys(rows), lambda old: keep_locked(rows, old))
+        self._commit(self._replacing(row_keys(rows), lambda old: keep_locked(rows, old)))
 
     def rewrite(self, keys: pa.Table, rewritten: Callable[[pa.Table], pa.Table]) -> None:
         """Commit other rows in place of those with these keys.
@@ -126,7 +130,7 @@ class OutputTable:
         Raises:
             StorageError: If the store stayed unusable.
         """
-        self._commit(row_keys(keys), rewritten)
+        self._commit(self._replacing(row_keys(keys), rewritten))
 
     def remove(self, keys: pa.Table) -> None:
         """Commit the removal of rows by key; keys that are not there are ignored.
@@ -137,17 +141,34 @@ class OutputTable:
         Raises:
             StorageError: If the store stayed unusable.
         """
-        self._commit(row_keys(keys), lambda old: old.schema.empty_table())
+        self._commit(self._replacing(row_keys(keys), lambda old: old.schema.empty_table()))
 
-    def _commit(self, gone: pa.Array | None, new_rows: _NewRows) -> None:
+    def compact(self, target_bytes: int) -> tuple[int, int]:
+        """Put the rows of small files together, sorted by item, a commit for each new file.
+
+        Args:
+            target_bytes: Size of a new file, about; files of half of it and more stay.
+
+        Returns:
+            How many data files there were, and are.
+
+        Raises:
+            StorageError: If the store stayed unusable.
+        """
+        before = len(live_files(self._opened()))
+        while len(small_files(self._opened(), target_bytes)) > 1:
+            self._commit(lambda table: self._merging(small_files(table, target_bytes)))
+        return before, len(live_files(self._opened()))
+
+    def _commit(self, actions_on: _ActionsOn) -> None:
         """Apply one commit exactly once, retrying until the storage timeout.
 
         Args:
-            gone: Keys of rows to be taken out.
-            new_rows: Answers the rows to be added for those taken out, which each try reads
-                anew: another writer may have changed them.
+            actions_on: Answers what is to be done to the table as it is; asked anew by each
+                try, since another writer may have changed it.
 
         Raises:
+            OutputInUseError: If a later run has taken over.
             StorageError: If the store stayed unusable for `StorageSpec.timeout_s`.
         """
         self._commits += 1
@@ -155,7 +176,7 @@ class OutputTable:
         backoff = FIRST_BACKOFF_S
         while True:
             try:
-                self._try_commit(gone, new_rows)
+                self._try_commit(actions_on)
                 return
             except (DeltaError, OSError) as error:
                 if self._was_applied():
@@ -168,22 +189,10 @@ class OutputTable:
             time.sleep(random.uniform(backoff / 2, backoff))
             backoff = min(backoff * 2, LONGEST_BACKOFF_S)
 
-    def _try_commit(self, gone: pa.Array | None, new_rows: _NewRows) -> None:
-        table = DeltaTable(
-            self.uri, storage_options=storage_options(self.uri, self._storage) or None
-        )
-        actions: list[AddAction | RemoveAction] = []
-        old = [self.schema.empty_table()]
-        if gone is not None:
-            for file in self._files_with(table, gone):
-                actions.append(removal_of(file.path, file.size))
-                old.append(file.rows_gone)
-                if file.rows_left.num_rows:
-                    actions.append(self._write(file.rows_left))
-        rows = new_rows(pa.concat_tables(old))
-        if rows.num_rows:
-            actions.append(self._write(rows))
+    def _try_commit(self, actions_on: _ActionsOn) -> None:
+        table = self._opened()
         marks = self._marks(table)
+        actions = actions_on(table)
         if not actions and not self._claims(table):
             return
         table.create_write_transaction(
@@ -215,17 +224,60 @@ class OutputTable:
             and (table.transaction_version(LEASE) or 0) < lease.number
         )
 
-    def _write(self, rows: pa.Table) -> AddAction:
+    def _opened(self) -> DeltaTable:
+        return DeltaTable(
+            self.uri, storage_options=storage_options(self.uri, self._storage) or None
+        )
+
+    def _replacing(self, gone: pa.Array | None, new_rows: _NewRows) -> _ActionsOn:
+        """Take rows out and put others in.
+
+        Args:
+            gone: Keys of rows to be taken out.
+            new_rows: Answers the rows to be added for those taken out.
+        """
+
+        def actions_on(table: DeltaTable) -> list[_Action]:
+            actions: list[_Action] = []
+            old = [self.schema.empty_table()]
+            for file in self._files_with(table, gone) if gone is not None else ():
+                actions.append(removal_of(file.path, file.size))
+                old.append(file.rows_gone)
+                if file.rows_left.num_rows:
+                    actions.append(self._write(file.rows_left))
+            rows = new_rows(pa.concat_tables(old))
+            if rows.num_rows:
+                actions.append(self._write(rows))
+            return actions
+
+        return actions_on
+
+    def _merging(self, files: Sequence[LiveFile]) -> list[_Action]:
+        """Put one file in the place of several, with the same rows."""
+        rows = pa.concat_tables([self._read(file["path"]) for file in files])
+        keys = [name for name in STATISTICS_COLUMNS if name in rows.column_names]
+        by_key = rows.sort_by([(name, "ascending") for name in keys]) if keys else rows
+        return [
+            *(removal_of(one["path"], one["size_bytes"], data_change=False) for one in files),
+            self._write(by_key, data_change=False),
+        ]
+
+    def _read(self, path: str) -> pa.Table:
+        data = self._store.get(join_uri(self.uri, path), max_bytes=MAX_DATA_FILE_BYTES)
+        return pq.read_table(pa.BufferReader(data), schema=self.schema)
+
+    def _write(self, rows: pa.Table, *, data_change: bool = True) -> AddAction:
         label = f"{self._run_id}-{self._commits:05d}"
-        return write_data_file(self._store, self.uri, rows.cast(self.schema), label)
+        return write_data_file(
+            self._store, self.uri, rows.cast(self.schema), label, data_change=data_change
+        )
 
     def _files_with(self, table: DeltaTable, keys: pa.Array) -> Iterator[_TouchedFile]:
         """Files that hold one of the keys, one at a time, with the rows that stay."""
-        sizes = {row["path"]: row["size_bytes"] for row in _live_files(table, keys)}
-        for path, size in sizes.items():
-            uri = join_uri(self.uri, path)
-            data = self._store.get(uri, max_bytes=MAX_DATA_FILE_BYTES)
-            rows = pq.read_table(pa.BufferReader(data), schema=self.schema)
+        ids = sorted({key.split("\0")[0] for key in keys.to_pylist()})
+        admitting = [file for file in live_files(table) if admits(file, ids)]
+        for path, size in [(file["path"], file["size_bytes"]) for file in admitting]:
+            rows = self._read(path)
             goes = pc.is_in(row_keys(rows), value_set=keys)
             gone = rows.filter(goes)
             if gone.num_rows:
@@ -245,17 +297,3 @@ class _TouchedFile:
     size: int
     rows_left: pa.Table
     rows_gone: pa.Table
-
-
-def _live_files(table: DeltaTable, keys: pa.Array) -> list[dict]:
-    """Path and size of the files whose bounds of ``item_id`` admit one of the keys."""
-    files = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    ids = sorted({key.split("\0")[0] for key in keys.to_pylist()})
-    return [file for file in files if _admits(file, ids)]
-
-
-def _admits(file: dict, ids: list[str]) -> bool:
-    low, high = file.get("min.item_id"), file.get("max.item_id")
-    if low is None or high is None:
-        return True
-    return any(low <= item_id <= high for item_id in ids)

@@ -29,6 +29,8 @@ from schemas.tables import FAILURES_TABLE
 from schemas.uris import join_uri
 
 ROWS_PER_PART = 4096
+PLANS_FOLDER = ("_tagline", "plans")
+"""Below an output; a run that ends leaves nothing in it."""
 
 
 @dataclass
@@ -111,7 +113,7 @@ def make_plan(
 
 def plan_folder(output: str, run_id: str) -> str:
     """Where the parts of a run's plan are."""
-    return join_uri(output, "_tagline", "plans", run_id)
+    return join_uri(output, *PLANS_FOLDER, run_id)
 
 
 def remove_plan(plan: Plan, storage: StorageSpec) -> None:
