@@ -30,7 +30,7 @@ from infra.demo.training.learner import Learner, Losses
 from infra.demo.training.plan import SEEING_SHARE, TOGETHER_SHARE, steps_from
 
 STEPS = 14_000
-PEAK_RATE = 2e-3
+PEAK_RATE = 1e-3
 SAVE_EVERY_S = 300.0
 SAY_EVERY_S = 60.0
 

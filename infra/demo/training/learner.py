@@ -28,8 +28,12 @@ KIND_WEIGHT = 2.0
 EMPTY_QUERY = 0.4
 """The weight of queries in whose part nothing has its centre."""
 
-RATES = {"muon": 5.0, "adamw": 1.0}
-"""Of each optimiser, as a multiple of the learner's."""
+SEEING_RATES = {"muon": 10.0, "adamw": 2.0}
+TELLING_RATES = {"muon": 1.0, "adamw": 1.0}
+"""Of each optimiser, as a multiple of the learner's.
+
+With the rates of seeing the language model learns to write and never to look.
+"""
 
 DECAY = 0.02
 """Of matrices; tables, biases and norms do not decay."""
@@ -169,9 +173,10 @@ class Learner:
 
     def learn(self, step: Step) -> Losses:
         """Take one step."""
+        rates = SEEING_RATES if self.done < self.seeing_until else TELLING_RATES
         for name, optimiser in self.optimisers.items():
             for settings in optimiser.param_groups:
-                settings["lr"] = self.rate * RATES[name]
+                settings["lr"] = self.rate * rates[name]
         with mixed(self.device):
             answers, seeing = self.losses(step)
         (answers + SEEING_WEIGHT * seeing if self.sees_better else answers).backward()

@@ -41,7 +41,7 @@ SEEDS_A_GROUP = 16
 SEEING_SHARE = 0.34
 """Of all steps: in these vision tower and resampler learn alone, to name what is where."""
 
-TOGETHER_SHARE = 0.1
+TOGETHER_SHARE = 0.05
 """Of all steps: in these, the last ones, everything learns together.
 
 Between the two the language model learns to answer from what is seen, which stays as it is:
