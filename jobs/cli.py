@@ -20,6 +20,7 @@ from schemas.failure import UsageError
 
 if TYPE_CHECKING:
     from pipeline.report import RunReport, StopSignal
+    from schemas.failure import FailureCode
     from schemas.job import JobSpec, StorageSpec
 
 app = typer.Typer(
@@ -48,17 +49,27 @@ def run(
     overrides: Overrides = None,
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines of progress.")] = False,
     log_file: Annotated[Path | None, typer.Option(help="Where Ray and vLLM log to.")] = None,
+    retry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="failed[:CODE,...]", help="Try failed items that were given up, too."
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Annotate what the job's output does not hold yet."""
     with reported(debug=debug):
+        from jobs.failures import failures_meant
         from jobs.jobfile import load_job
 
+        codes = None if retry is None else failures_meant(retry)
         job = load_job(job_file, overrides or ())
-        raise typer.Exit(_run(job, plain=plain, log_file=log_file))
+        raise typer.Exit(_run(job, plain=plain, log_file=log_file, retry=codes))
 
 
-def _run(job: JobSpec, *, plain: bool, log_file: Path | None) -> int:
+def _run(
+    job: JobSpec, *, plain: bool, log_file: Path | None, retry: frozenset[FailureCode] | None
+) -> int:
     from jobs.console import view_for
     from jobs.stopping import stopping
     from jobs.summary import print_summary
@@ -75,9 +86,11 @@ def _run(job: JobSpec, *, plain: bool, log_file: Path | None) -> int:
         try:
             with stopping(stop, view.note, leave):
                 # Loading Ray takes seconds; a stop in them is honoured as well.
+                from pipeline.plan import Retry
                 from pipeline.run import run_job
 
-                report = run_job(job, view, stop, log_path=str(log_path))
+                again = None if retry is None else Retry(retry)
+                report = run_job(job, view, stop, log_path=str(log_path), retry=again)
         finally:
             view.close()
         print_summary(console, report, job.storage)
@@ -138,6 +151,21 @@ def show(
             show_tables(standard_output(), output, storage)
         else:
             show_rows(standard_output(), output, table, limit, storage)
+
+
+@app.command()
+def failures(
+    output: Annotated[str, typer.Argument(help="The job's output: s3://... or a folder.")],
+    examples: Annotated[int, typer.Option(min=0, help="Items shown of each kind.")] = 3,
+    endpoint_url: Endpoint = None,
+    debug: Debug = False,
+) -> None:
+    """Say what could not be annotated and why, most frequent first."""
+    with reported(debug=debug):
+        from jobs.failures import show_failures
+
+        storage = _storage_of(output, endpoint_url)
+        show_failures(standard_output(), output, storage, examples)
 
 
 @app.command()

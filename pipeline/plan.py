@@ -23,6 +23,7 @@ from pipeline.delta import open_table, query
 from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
 from pipeline.owed import OwedTask
 from pipeline.windows import load_windows, with_windows_sql
+from schemas.failure import FailureCode
 from schemas.item_tables import PLAN_SCHEMA
 from schemas.job import StorageSpec
 from schemas.tables import FAILURES_TABLE
@@ -31,6 +32,17 @@ from schemas.uris import join_uri
 ROWS_PER_PART = 4096
 PLANS_FOLDER = ("_tagline", "plans")
 """Below an output; a run that ends leaves nothing in it."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Failures that are tried once more although they are final, or were tried often enough.
+
+    Attributes:
+        codes: Of the failures that are meant; all if there are none.
+    """
+
+    codes: frozenset[FailureCode] = frozenset()
 
 
 @dataclass
@@ -78,6 +90,7 @@ def make_plan(
     run_id: str,
     attempts: int,
     windows: OwedTask | None = None,
+    retry: Retry | None = None,
 ) -> Plan:
     """List, join and write the plan.
 
@@ -89,6 +102,7 @@ def make_plan(
         run_id: Names the plan's folder.
         attempts: Runs that may try an item whose failure may pass.
         windows: Describes the windows of long videos, if a task goes by them.
+        retry: Which failures to try once more that would not be tried by themselves.
 
     Returns:
         The plan; its parts are at ``<output>/_tagline/plans/<run_id>/``.
@@ -102,7 +116,7 @@ def make_plan(
             for index, owed in enumerate(tasks):
                 _load_state(database, index, owed, output, storage)
             load_windows(database, windows, output, storage)
-            database.execute(_join_sql(tasks, attempts))
+            database.execute(_join_sql(tasks, attempts, retry))
             plan = Plan(_counts(database))
             folder = plan_folder(output, run_id)
             with_windows = with_windows_sql(windows, tasks)
@@ -125,8 +139,10 @@ def remove_plan(plan: Plan, storage: StorageSpec) -> None:
 _NO_RESULTS = pa.table(
     {name: pa.array([], pa.string()) for name in ("item_id", "item_version", "fingerprint")}
 )
-_NO_FAILURES = _NO_RESULTS.append_column("retryable", pa.array([], pa.bool_())).append_column(
-    "attempts", pa.array([], pa.int32())
+_NO_FAILURES = (
+    _NO_RESULTS.append_column("retryable", pa.array([], pa.bool_()))
+    .append_column("attempts", pa.array([], pa.int32()))
+    .append_column("code", pa.array([], pa.string()))
 )
 
 
@@ -155,7 +171,7 @@ def _load_state(
         database.unregister("scan")
 
 
-def _join_sql(tasks: Sequence[OwedTask], attempts: int) -> str:
+def _join_sql(tasks: Sequence[OwedTask], attempts: int, retry: Retry | None) -> str:
     """One row an item: what it is owed, and how the rest of its tasks stands."""
     selects, joins = [], []
     for index, owed in enumerate(tasks):
@@ -168,12 +184,16 @@ def _join_sql(tasks: Sequence[OwedTask], attempts: int) -> str:
         same_failure = (
             f"({f}.item_version = l.item_version AND {f}.fingerprint = {fingerprint})"
         )
+        given_up = f"(NOT {f}.retryable OR {f}.attempts >= {attempts})"
+        if retry is not None:
+            wanted = ", ".join(quoted(code) for code in sorted(retry.codes))
+            given_up += f" AND {f}.code NOT IN ({wanted})" if wanted else " AND false"
         selects.append(
             f"""CASE
               WHEN {fingerprint} IS NULL THEN {{'state': 'other', 'task': NULL}}
               WHEN {r}.item_version = l.item_version AND {r}.fingerprint = {fingerprint}
                 THEN {{'state': 'current', 'task': NULL}}
-              WHEN {same_failure} AND (NOT {f}.retryable OR {f}.attempts >= {attempts})
+              WHEN {same_failure} AND {given_up}
                 THEN {{'state': 'gave_up', 'task': NULL}}
               ELSE {{'state': 'owed', 'task': {{
                 'name': {quoted(owed.bound.name)},

@@ -39,7 +39,7 @@ from pipeline.model import (
     resolve_model,
 )
 from pipeline.owed import OwedTask
-from pipeline.plan import Plan, make_plan, remove_plan
+from pipeline.plan import Plan, Retry, make_plan, remove_plan
 from pipeline.polling import Polled
 from pipeline.progress import Progress
 from pipeline.report import Observer, Outcome, RunReport, StopSignal
@@ -74,6 +74,7 @@ class _Run:
     observer: Observer
     stop: StopSignal
     engine: EngineSpec | None
+    retry: Retry | None
     run_id: str
     log_path: str
     started_at: datetime
@@ -90,6 +91,7 @@ def run_job(
     *,
     engine: EngineSpec | None = None,
     log_path: str = "",
+    retry: Retry | None = None,
 ) -> RunReport:
     """Annotate what the job's output does not hold yet.
 
@@ -99,6 +101,7 @@ def run_job(
         stop: Asked between steps whether to stop; what is done by then is committed.
         engine: Replaces the engine that the job's model would get, for tests of the graph.
         log_path: Named in the report.
+        retry: Which failures to try that would not be tried by themselves.
 
     Returns:
         What was done. The caller turns the outcome into an exit code.
@@ -109,7 +112,8 @@ def run_job(
         InfrastructureError: Storage, Ray or the engine failed; what was committed stays.
     """
     refuse_unsafe_environment()
-    run = _Run(job, observer, stop, engine, _new_run_id(), log_path, datetime.now(UTC))
+    began = datetime.now(UTC)
+    run = _Run(job, observer, stop, engine, retry, _new_run_id(), log_path, began)
     model = resolve_model(job)
     with held_lease(job.output.uri, job.storage, run.run_id) as lease:
         return _run_under(lease, run, model)
@@ -139,6 +143,7 @@ def _run_under(lease: Lease, run: _Run, model: ResolvedModel) -> RunReport:
         run_id=run.run_id,
         attempts=job.failures.attempts,
         windows=windows,
+        retry=run.retry,
     )
     try:
         outcome = _annotate(run, model, plan, sink, progress)

@@ -8,7 +8,7 @@ import pytest
 from operators.storage import open_store
 from pipeline.commit import ResultSink, RowOrigin
 from pipeline.owed import OwedTask
-from pipeline.plan import Plan, make_plan, remove_plan
+from pipeline.plan import Plan, Retry, make_plan, remove_plan
 from schemas.failure import FailureCode
 from schemas.item import Item
 from schemas.item_tables import plan_to_items
@@ -22,8 +22,10 @@ TAGS = OwedTask(bound("tags"), {"image": "f1"})
 SUMMARY = OwedTask(bound("video_summary"), {"video": "f1"})
 
 
-def plan_of(root, items, tasks=(CAPTION,), attempts=3, run_id="r") -> Plan:
-    return make_plan(iter(items), tasks, str(root), STORAGE, run_id=run_id, attempts=attempts)
+def plan_of(root, items, tasks=(CAPTION,), retry=None) -> Plan:
+    return make_plan(
+        iter(items), tasks, str(root), STORAGE, run_id="r", attempts=3, retry=retry
+    )
 
 
 def items_of(plan: Plan) -> dict[str, Item]:
@@ -102,6 +104,28 @@ def test_failures_are_retried_as_often_as_allowed_and_hopeless_ones_never(root):
     assert owed["flaky"].tasks[0].failed_before
     assert owed["mended"].tasks[0].attempt == 1
     assert plan.counts.gave_up == 2
+
+
+@pytest.mark.parametrize(
+    ("codes", "tried"),
+    [
+        ((), {"tired", "broken", "flaky"}),
+        ((FailureCode.NOT_MEDIA,), {"broken", "flaky"}),
+        ((FailureCode.BLIND, FailureCode.STORAGE_UNAVAILABLE), {"tired", "flaky"}),
+    ],
+)
+def test_failures_that_were_given_up_are_tried_when_asked_for(root, codes, tried):
+    commit(
+        root,
+        failed("flaky", FailureCode.DECODE_TIMEOUT),
+        failed("tired", FailureCode.STORAGE_UNAVAILABLE, attempt=3),
+        failed("broken", FailureCode.NOT_MEDIA),
+    )
+    items = [listed(name) for name in ("flaky", "tired", "broken")]
+    plan = plan_of(root, items, retry=Retry(frozenset(codes)))
+    assert set(items_of(plan)) == tried
+    assert all(item.tasks[0].failed_before for item in items_of(plan).values())
+    assert plan.counts.gave_up == 3 - len(tried)
 
 
 def test_counts_add_up(root):
