@@ -86,8 +86,8 @@ def _run(
         try:
             with stopping(stop, view.note, leave):
                 # Loading Ray takes seconds; a stop in them is honoured as well.
-                from pipeline.plan import Retry
                 from pipeline.run import run_job
+                from pipeline.state_sql import Retry
 
                 again = None if retry is None else Retry(retry)
                 report = run_job(job, view, stop, log_path=str(log_path), retry=again)
@@ -118,6 +118,27 @@ def validate(job_file: JobFile, overrides: Overrides = None, debug: Debug = Fals
         _say(f"  model   {job.model.path}")
         _say(f"  tasks   {tasks}")
         _say(f"  output  {job.output.uri}")
+
+
+@app.command()
+def plan(
+    job_file: JobFile,
+    overrides: Overrides = None,
+    item: Annotated[
+        str | None, typer.Option("--explain", metavar="ITEM", help="Say why, for one item.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Say what a run would do, task by task, before any engine is started."""
+    with reported(debug=debug):
+        from jobs.jobfile import load_job
+        from jobs.planned import explain_item, show_plan
+
+        job = load_job(job_file, overrides or ())
+        if item is None:
+            show_plan(standard_output(), job)
+        else:
+            explain_item(standard_output(), job, item)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from operators.models.registry import family as family_of
 from operators.tasks.registry import WINDOWS, BoundTask, bind_task, bind_tasks
 from pipeline.owed import OwedTask
 from schemas.failure import UsageError
-from schemas.fingerprint import DECODE_VERSION, fingerprint
+from schemas.fingerprint import DECODE_VERSION, fingerprint, part_digests
 from schemas.job import JobSpec, VideoSampling
 from schemas.media import MediaKind
 
@@ -109,8 +109,8 @@ def owed_windows(
 
 def _owed(job: JobSpec, model: ResolvedModel, bound: BoundTask) -> OwedTask:
     goes_by_windows = bound.goes_by_windows or bound is WINDOWS
-    prints = {
-        str(kind): fingerprint(
+    parts = {
+        str(kind): part_digests(
             {
                 "model": model.identity,
                 "media": media_policy(job, model, kind, goes_by_windows=goes_by_windows),
@@ -119,7 +119,7 @@ def _owed(job: JobSpec, model: ResolvedModel, bound: BoundTask) -> OwedTask:
         )
         for kind in sorted(bound.task.takes & model.family.takes)
     }
-    return OwedTask(bound, prints)
+    return OwedTask(bound, {kind: fingerprint(of) for kind, of in parts.items()}, parts)
 
 
 def cuts_videos(sampling: VideoSampling) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from operators.tasks.registry import BoundTask
 
@@ -14,7 +14,9 @@ class OwedTask:
     Attributes:
         bound: The task.
         fingerprints: By kind of item, for every kind that the task takes.
+        parts: By kind of item, the digests of the parts that its fingerprint is made of.
     """
 
     bound: BoundTask
     fingerprints: dict[str, str]
+    parts: dict[str, dict[str, str]] = field(default_factory=dict)

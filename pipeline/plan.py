@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from operators.storage import open_store
 from pipeline.delta import open_table, query
 from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
 from pipeline.owed import OwedTask
+from pipeline.state_sql import Retry, StateSql
 from pipeline.windows import load_windows, with_windows_sql
-from schemas.failure import FailureCode
 from schemas.item_tables import PLAN_SCHEMA
 from schemas.job import StorageSpec
 from schemas.tables import FAILURES_TABLE
@@ -32,17 +33,6 @@ from schemas.uris import join_uri
 ROWS_PER_PART = 4096
 PLANS_FOLDER = ("_tagline", "plans")
 """Below an output; a run that ends leaves nothing in it."""
-
-
-@dataclass(frozen=True)
-class Retry:
-    """Failures that are tried once more although they are final, or were tried often enough.
-
-    Attributes:
-        codes: Of the failures that are meant; all if there are none.
-    """
-
-    codes: frozenset[FailureCode] = frozenset()
 
 
 @dataclass
@@ -107,6 +97,29 @@ def make_plan(
     Returns:
         The plan; its parts are at ``<output>/_tagline/plans/<run_id>/``.
     """
+    with planning(listing, tasks, output, storage) as database:
+        load_windows(database, windows, output, storage)
+        database.execute(_join_sql(tasks, attempts, retry))
+        plan = Plan(_counts(database))
+        folder = plan_folder(output, run_id)
+        with_windows = with_windows_sql(windows, tasks)
+        plan.parts.extend(_write_parts(database, with_windows, folder, storage))
+        plan.resolved = database.sql(_resolved_sql(tasks)).to_arrow_table()
+    return plan
+
+
+@contextmanager
+def planning(
+    listing: Iterable[ListedItem],
+    tasks: Sequence[OwedTask],
+    output: str,
+    storage: StorageSpec,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with the view ``listing``, and ``result_i`` and ``failure_i`` of each task.
+
+    Raises:
+        UsageError: If an item's id is not its alone.
+    """
     with tempfile.TemporaryDirectory(prefix="tagline-plan-") as scratch:
         listed = Path(scratch) / "listing.parquet"
         write_listing(listing, listed)
@@ -115,14 +128,7 @@ def make_plan(
             refuse_repeated_ids(database)
             for index, owed in enumerate(tasks):
                 _load_state(database, index, owed, output, storage)
-            load_windows(database, windows, output, storage)
-            database.execute(_join_sql(tasks, attempts, retry))
-            plan = Plan(_counts(database))
-            folder = plan_folder(output, run_id)
-            with_windows = with_windows_sql(windows, tasks)
-            plan.parts.extend(_write_parts(database, with_windows, folder, storage))
-            plan.resolved = database.sql(_resolved_sql(tasks)).to_arrow_table()
-    return plan
+            yield database
 
 
 def plan_folder(output: str, run_id: str) -> str:
@@ -176,30 +182,18 @@ def _join_sql(tasks: Sequence[OwedTask], attempts: int, retry: Retry | None) -> 
     selects, joins = [], []
     for index, owed in enumerate(tasks):
         r, f = f"r{index}", f"f{index}"
-        takes = " ".join(
-            f"WHEN {quoted(kind)} THEN {quoted(print_)}"
-            for kind, print_ in owed.fingerprints.items()
-        )
-        fingerprint = f"(CASE l.kind {takes} END)"
-        same_failure = (
-            f"({f}.item_version = l.item_version AND {f}.fingerprint = {fingerprint})"
-        )
-        given_up = f"(NOT {f}.retryable OR {f}.attempts >= {attempts})"
-        if retry is not None:
-            wanted = ", ".join(quoted(code) for code in sorted(retry.codes))
-            given_up += f" AND {f}.code NOT IN ({wanted})" if wanted else " AND false"
+        sql = StateSql.of(owed, r, f, attempts, retry)
         selects.append(
             f"""CASE
-              WHEN {fingerprint} IS NULL THEN {{'state': 'other', 'task': NULL}}
-              WHEN {r}.item_version = l.item_version AND {r}.fingerprint = {fingerprint}
-                THEN {{'state': 'current', 'task': NULL}}
-              WHEN {same_failure} AND {given_up}
+              WHEN {sql.fingerprint} IS NULL THEN {{'state': 'other', 'task': NULL}}
+              WHEN {sql.is_current} THEN {{'state': 'current', 'task': NULL}}
+              WHEN {sql.same_failure} AND {sql.given_up}
                 THEN {{'state': 'gave_up', 'task': NULL}}
               ELSE {{'state': 'owed', 'task': {{
                 'name': {quoted(owed.bound.name)},
-                'fingerprint': {fingerprint},
+                'fingerprint': {sql.fingerprint},
                 'replaces': {r}.item_id IS NOT NULL,
-                'attempt': CASE WHEN {same_failure} THEN {f}.attempts + 1 ELSE 1 END,
+                'attempt': CASE WHEN {sql.same_failure} THEN {f}.attempts + 1 ELSE 1 END,
                 'failed_before': {f}.item_id IS NOT NULL}}}}
             END"""
         )

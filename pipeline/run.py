@@ -19,6 +19,7 @@ from operators.decode import DecodeOperator
 from operators.sources.base import ListedItem, Source
 from operators.sources.registry import open_source
 from pipeline.board import start_board
+from pipeline.budget import ItemCounts, over_budget
 from pipeline.cluster import connect, disconnect
 from pipeline.commit import ResultSink, RowOrigin
 from pipeline.delta import refuse_unsafe_environment
@@ -30,6 +31,7 @@ from pipeline.graph import (
     shortage,
 )
 from pipeline.interruption import Interruption
+from pipeline.known_prints import note_fingerprints
 from pipeline.lease import Lease, held_lease
 from pipeline.model import (
     ResolvedModel,
@@ -39,31 +41,17 @@ from pipeline.model import (
     resolve_model,
 )
 from pipeline.owed import OwedTask
-from pipeline.plan import Plan, Retry, make_plan, remove_plan
+from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.polling import Polled
 from pipeline.progress import Progress
 from pipeline.report import Observer, Outcome, RunReport, StopSignal
 from pipeline.runs import append_run
+from pipeline.state_sql import Retry
 from schemas.failure import ClusterError, EngineError, TaglineError, UsageError
 from schemas.job import JobSpec
 from schemas.media import MediaKind
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class ItemCounts:
-    """Items that came out of the graph, whole or failed."""
-
-    done: int = 0
-    failed: int = 0
-
-    def add(self, annotated: pa.Table) -> None:
-        """Count the items of a table in which an item's rows stand together."""
-        failed = annotated.filter(pc.is_valid(annotated.column("failure")))
-        all_items = pc.count_distinct(annotated.column("item_id")).as_py()
-        self.failed += (failed_here := pc.count_distinct(failed.column("item_id")).as_py())
-        self.done += all_items - failed_here
 
 
 @dataclass
@@ -134,6 +122,7 @@ def _run_under(lease: Lease, run: _Run, model: ResolvedModel) -> RunReport:
     columns = {c for o in tasks for c in o.bound.task.context_columns(o.bound.options)}
     listing = open_source(job.input, job.storage, sorted(columns))
     progress = Progress(observer, sink.counts, run.items)
+    note_fingerprints(job.output.uri, job.storage, tasks)
     progress.phase("listing")
     plan = make_plan(
         _until_stopped(progress.listing(listing), stop),
@@ -266,9 +255,9 @@ def _collect(
         progress.tick()
         if run.stop.requested:
             return "interrupted"
-        if over_budget(run.job, run.items, finished=False):
+        if over_budget(run.job.failures, run.items, finished=False):
             return "over_budget"
-    return "over_budget" if over_budget(run.job, run.items, finished=True) else "done"
+    return "over_budget" if over_budget(run.job.failures, run.items, finished=True) else "done"
 
 
 def _take(table: pa.Table | None, run: _Run, sink: ResultSink, board: Any) -> None:
@@ -294,19 +283,6 @@ def _check_all_came(run: _Run, plan: Plan, outcome: Outcome) -> None:
             f"{plan.counts.planned - came} of {plan.counts.planned} items did not come back "
             "from the workers; what came is kept, run the job again for the others"
         )
-
-
-def over_budget(job: JobSpec, items: ItemCounts, *, finished: bool) -> bool:
-    """Whether more items failed than the job allows.
-
-    A fraction is judged only after `FailureSpec.min_sample` items, or at the end.
-    """
-    budget, seen = job.failures.budget, items.done + items.failed
-    if isinstance(budget, int):
-        return items.failed > budget
-    if not seen or (seen < job.failures.min_sample and not finished):
-        return False
-    return items.failed / seen > budget
 
 
 def _as_tagline_error(error: RayError, progress: Progress) -> TaglineError:

@@ -26,10 +26,14 @@ def digest(value: Any) -> str:
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def fingerprint(parts: Mapping[str, Any]) -> str:
-    """The fingerprint of named parts (``model``, ``prompt``, ``media``, ...).
+def part_digests(parts: Mapping[str, Any]) -> dict[str, str]:
+    """A digest of each named part (``model``, ``prompt``, ``media``, ...).
 
-    Each part is digested by itself first, so that the parts of two fingerprints can be
-    compared to say which one changed.
+    With those of two fingerprints it can be said which part changed.
     """
-    return digest({name: digest(part) for name, part in parts.items()})
+    return {name: digest(part) for name, part in parts.items()}
+
+
+def fingerprint(digests: Mapping[str, str]) -> str:
+    """The fingerprint of parts, from what `part_digests` says of them."""
+    return digest(digests)

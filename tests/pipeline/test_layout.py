@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.budget import ItemCounts, over_budget
 from pipeline.cluster import ClusterSize
 from pipeline.graph import lay_out, shortage
-from pipeline.run import ItemCounts, over_budget
 from schemas.job import JobSpec, ResourceSpec
 
 CPU_BOX = ClusterSize(cpus=4, gpus=0, started_here=True)
@@ -82,4 +82,6 @@ def job(budget) -> JobSpec:
     ],
 )
 def test_the_error_budget(budget, done, failed, finished, over):
-    assert over_budget(job(budget), ItemCounts(done, failed), finished=finished) is over
+    assert (
+        over_budget(job(budget).failures, ItemCounts(done, failed), finished=finished) is over
+    )

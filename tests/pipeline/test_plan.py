@@ -8,7 +8,8 @@ import pytest
 from operators.storage import open_store
 from pipeline.commit import ResultSink, RowOrigin
 from pipeline.owed import OwedTask
-from pipeline.plan import Plan, Retry, make_plan, remove_plan
+from pipeline.plan import Plan, make_plan, remove_plan
+from pipeline.state_sql import Retry
 from schemas.failure import FailureCode
 from schemas.item import Item
 from schemas.item_tables import plan_to_items
