@@ -13,6 +13,7 @@ before it writes, and each commit looks for a higher one, see `pipeline.output_t
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -26,9 +27,11 @@ import psutil
 
 from operators.storage import open_store
 from operators.storage.base import PutResult
-from schemas.failure import ItemFailure, OutputInUseError, StorageError, UsageError
+from schemas.failure import FailureCode, ItemFailure, OutputInUseError, StorageError, UsageError
 from schemas.job import StorageSpec
 from schemas.uris import join_uri
+
+logger = logging.getLogger(__name__)
 
 BEAT_S = 10.0
 LIFE_S = 60.0
@@ -118,7 +121,15 @@ def held_lease(output: str, storage: StorageSpec, run_id: str) -> Iterator[Lease
     finally:
         ended.set()
         beating.join()
+        _let_go(leases, lease, holder)
+
+
+def _let_go(leases: _Leases, lease: Lease, holder: Holder) -> None:
+    """Release a lease. If that fails it ends with this process all the same, only later."""
+    try:
         leases.write(lease.number, replace(holder, beaten_at=time.time(), released=True))
+    except (StorageError, UsageError) as error:
+        logger.warning("the lease of %s was not released: %s", leases.output, error)
 
 
 class _Leases:
@@ -141,12 +152,18 @@ class _Leases:
 
     def read(self, number: int) -> Holder | None:
         """Who holds it; None if it is gone."""
+        uri = self._uri(number)
         try:
-            return Holder(**json.loads(self._store.get(self._uri(number))))
+            return Holder(**json.loads(self._store.get(uri)))
         except ItemFailure as failure:
-            if failure.code == "missing_object":
+            if failure.code is FailureCode.MISSING_OBJECT:
                 return None
             raise StorageError(failure.message) from failure
+        except (ValueError, TypeError) as error:
+            raise StorageError(
+                f"{uri} is no lease that this version of Tagline can read ({error}); if no run "
+                "is at work there, delete it"
+            ) from error
 
     def make(self, number: int, holder: Holder) -> bool:
         """Take a number that nobody has; answers whether nobody had it."""

@@ -21,7 +21,7 @@ from operators.storage import open_store
 from pipeline import lease as lease_module
 from pipeline.commit import ResultSink, RowOrigin
 from pipeline.lease import BEAT_S, LIFE_S, Holder, Lease, held_lease
-from schemas.failure import OutputInUseError, UsageError
+from schemas.failure import OutputInUseError, StorageError, UsageError
 from schemas.job import OutputSpec, StorageSpec
 from schemas.uris import join_uri
 from tests.pipeline.rows import annotated, bound, table
@@ -167,6 +167,17 @@ def test_old_leases_go_and_numbers_only_grow(place: Place) -> None:
     folder = join_uri(place.uri, "_tagline", "leases")
     kept = [info.key for info in open_store(folder, place.storage).list(folder)]
     assert kept == ["000000004.json", "000000005.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"run": 1}'])
+def test_a_lease_that_cannot_be_read_is_told_with_its_place(
+    place: Place, content: bytes
+) -> None:
+    uri = join_uri(place.uri, "_tagline", "leases", "000000007.json")
+    open_store(uri, place.storage).put(uri, content)
+    with pytest.raises(StorageError, match="delete it") as refused, place.hold("run"):
+        pytest.fail("whose is it?")
+    assert uri in str(refused.value)
 
 
 def test_an_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
