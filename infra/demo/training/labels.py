@@ -27,6 +27,13 @@ from infra.demo.world.vocabulary import (
 )
 
 NOTHING = 0
+PARTS = 9
+"""Parts of a slice: three rows of three.
+
+A query looks at its own part, but nothing in its embedding would say which that is: what is
+gathered carries no trace of who gathers. So it is asked for.
+"""
+
 PADDING = 255
 """The label of a patch that is not there."""
 
@@ -37,8 +44,12 @@ CLASSES = {
     "pattern": 1 + len(PATTERNS),
     "size": 1 + len(SIZES),
     "background": len(BACKGROUNDS),
+    "part": PARTS,
 }
-"""How many classes each label has; 0 is `NOTHING` for all but the background."""
+"""How many classes each label has; 0 is `NOTHING` for all but those of `EVERYWHERE`."""
+
+EVERYWHERE = ("background", "part")
+"""Labels that every place has."""
 
 Labels = NDArray[np.uint8]
 
@@ -63,7 +74,8 @@ def patch_labels(
     x = left + (np.arange(columns) + 0.5) * (right - left) / columns
     y = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
     labels = np.zeros((rows, columns, len(CLASSES)), np.uint8)
-    labels[:, :, -1] = tuple(BACKGROUNDS).index(marks.background)
+    labels[:, :, 4] = tuple(BACKGROUNDS).index(marks.background)
+    labels[:, :, 5] = _parts(rows, columns)
     for placed in marks.things:
         x0, y0, x1, y1 = placed.box(*picture)
         covered = _covered((y - y0) / (y1 - y0), (x - x0) / (x1 - x0), outline(placed.shown))
@@ -88,7 +100,8 @@ def query_labels(
     """
     left, top, right, bottom = part
     labels = np.zeros((across, across, len(CLASSES)), np.uint8)
-    labels[:, :, -1] = tuple(BACKGROUNDS).index(marks.background)
+    labels[:, :, 4] = tuple(BACKGROUNDS).index(marks.background)
+    labels[:, :, 5] = _parts(across, across)
     for placed in marks.things:
         x, y = (at * side for at, side in zip(placed.centre, picture, strict=True))
         column = math.floor((x - left) / (right - left) * across)
@@ -96,6 +109,15 @@ def query_labels(
         if 0 <= row < across and 0 <= column < across:
             labels[row, column, :4] = _label(placed.shown)
     return labels.reshape(across * across, len(CLASSES))
+
+
+def _parts(rows: int, columns: int) -> NDArray[np.intp]:
+    """Which of the `PARTS` each place of a grid is in."""
+    across = math.isqrt(PARTS)
+    row = np.arange(rows) * across // rows
+    column = np.arange(columns) * across // columns
+    parts: NDArray[np.intp] = row[:, None] * across + column
+    return parts
 
 
 def _covered(

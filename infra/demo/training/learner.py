@@ -14,7 +14,7 @@ from torch.nn import functional
 from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.checkpoint.network import MiniCPMV
 from infra.demo.training.examples import IGNORED, Group, Slices, Step, normalised
-from infra.demo.training.labels import CLASSES, NOTHING, PADDING
+from infra.demo.training.labels import CLASSES, EVERYWHERE, NOTHING, PADDING
 
 SEEING_WEIGHT = 1.0
 """Of the loss on the vision tower beside that on the answers."""
@@ -85,7 +85,7 @@ def _naming_loss(scores: Tensor, labels: Tensor, empty: float) -> Tensor:
     by_label = scores.float().flatten(0, 1).split(list(CLASSES.values()), dim=-1)
     for index, (name, one) in enumerate(zip(CLASSES, by_label, strict=True)):
         weights = torch.ones(one.shape[-1], device=one.device)
-        if name != "background":
+        if name not in EVERYWHERE:
             weights[NOTHING] = empty
         loss = functional.cross_entropy(one, labels[:, index], weights, ignore_index=IGNORED)
         losses.append(KIND_WEIGHT * loss if name == "kind" else loss)
@@ -100,8 +100,8 @@ class Learner:
         seed: Of the first weights.
         steps: After so many the rate has come down.
         peak_rate: Highest rate.
-        seeing_until: The step up to which only vision tower and resampler learn; from then
-            on the language model does.
+        seeing_until: The step up to which vision tower and resampler learn alone; from then
+            on the language model and the resampler do.
         together_from: The step from which all do, if there is one.
     """
 
@@ -167,8 +167,8 @@ class Learner:
         return self.peak_rate * warm * (FINAL_RATE + (1 - FINAL_RATE) * fall)
 
     @property
-    def sees_better(self) -> bool:
-        """Whether vision tower and resampler learn from the next step."""
+    def looks_better(self) -> bool:
+        """Whether the vision tower learns from the next step; the resampler always does."""
         return self.done < self.seeing_until or self.done >= self.together_from
 
     def learn(self, step: Step) -> Losses:
@@ -179,7 +179,7 @@ class Learner:
                 settings["lr"] = self.rate * rates[name]
         with mixed(self.device):
             answers, seeing = self.losses(step)
-        (answers + SEEING_WEIGHT * seeing if self.sees_better else answers).backward()
+        (answers + SEEING_WEIGHT * seeing).backward()
         nn.utils.clip_grad_norm_(self._modules.parameters(), 1.0)
         for optimiser in self.optimisers.values():
             optimiser.step()
@@ -203,10 +203,10 @@ class Learner:
         if step.slices is None:
             return torch.empty(0), torch.zeros((), device=self.device)
         pixels = normalised(step.slices.patches.to(self.device))
-        with torch.set_grad_enabled(self.sees_better):
+        with torch.set_grad_enabled(self.looks_better):
             features = self.network.look(pixels, step.slices.sizes)
-            embeddings = self.network.resample(features, step.slices.sizes)
-            return embeddings, self.seeing(features, embeddings, step.slices)
+        embeddings = self.network.resample(features, step.slices.sizes)
+        return embeddings, self.seeing(features, embeddings, step.slices)
 
     def _group_loss(self, group: Group, embeddings: Tensor) -> tuple[Tensor, int]:
         prefix = self.network.prefix(group.prefix.to(self.device))
