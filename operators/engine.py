@@ -23,6 +23,7 @@ from operators.engine_arguments import (
     require_gpus,
 )
 from operators.engine_errors import request_failure, start_error
+from operators.engine_grammar import grammar_of
 from operators.engine_media import prompt_with_media
 from operators.engine_processes import descendants, kill
 from operators.models.checkpoint import find_checkpoint, read_config, read_geometry
@@ -227,7 +228,7 @@ class VllmEngine:
             temperature=wanted.temperature,
             seed=wanted.seed,
             stop_token_ids=self._stop_ids,
-            structured_outputs=vllm_params.StructuredOutputsParams(json=schema)
+            structured_outputs=vllm_params.StructuredOutputsParams(grammar=grammar_of(schema))
             if schema
             else None,
             logprobs=0 if wanted.measured else None,

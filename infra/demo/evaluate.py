@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from deltalake import DeltaTable, QueryBuilder
 
 from infra.demo.checkpoint.trained import MODEL
 from infra.demo.evaluation.parts import PARTS, Item, Part
@@ -26,7 +25,9 @@ from infra.demo.s3_environment import ROOT
 from infra.demo.world.seeds import TEST_SEEDS, TRAINING_SEEDS
 from operators.models.checkpoint import find_checkpoint
 from operators.tasks.registry import TASKS
+from pipeline.delta import open_table, query
 from schemas.failure import InfrastructureError, UsageError
+from schemas.job import StorageSpec
 
 DEFAULT_COUNT = 60
 
@@ -108,9 +109,10 @@ def _run(file: Path) -> None:
 def _judge(tally: Tally, table: str, tasks: int, uri: Path, items: Mapping[str, Item]) -> None:
     """Judge a table's rows; `tasks` of the job write to it, one row an item each."""
     scorer, came = SCORERS[table], Counter[str]()
-    found = QueryBuilder().register("t", DeltaTable(str(uri))).execute("select * from t")
+    opened = open_table(str(uri), StorageSpec())
+    rows = query(opened, "SELECT * FROM rows").read_all().to_pylist() if opened else []
     judged = {id_: i.truth for id_, i in items.items() if isinstance(i.truth, KINDS[table])}
-    for row in found.read_all().to_pylist():
+    for row in rows:
         if row["item_id"] in judged:
             came[row["item_id"]] += 1
             scorer(tally, judged[row["item_id"]], row)

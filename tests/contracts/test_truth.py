@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from infra.demo.catalogue import Clip, catalogue_of
 from infra.demo.checkpoint.trained import MODEL
 from infra.demo.drawing import draw_frame, draw_scene
 from infra.demo.encoding import encode_video
@@ -25,9 +27,11 @@ from infra.demo.evaluation.scores import (
     named,
     things_of,
 )
+from infra.demo.run import JOB
 from infra.demo.world.film import Event, Film, Shot
 from infra.demo.world.scene import Scene, Thing, scene_of
 from infra.demo.world.seeds import TEST_SEEDS
+from jobs.jobfile import load_job
 from operators.annotate import AnnotateOperator
 from operators.base import EngineSpec
 from operators.decode import DecodeOperator
@@ -281,3 +285,26 @@ def test_what_is_seen_for_two_seconds_of_five_minutes_is_found(
     [shot] = film.shots[1:2]
     assert seen, [window["text"] for window in rows[WINDOWS.name]["windows"]]
     assert all(w["start_s"] <= shot.end_s and w["end_s"] >= shot.start_s for w in seen)
+
+
+README = Path(__file__).parents[2] / "README.md"
+_ROW = re.compile(r"^\| !\[.*\]\(infra/demo/pictures/(\S+)\.png\) \| (.+?) \|", re.MULTILINE)
+
+
+def test_the_readme_says_what_the_model_says(trained: RunningEngine, tmp_path: Path) -> None:
+    catalogue = {Path(one.name).stem: one for one in catalogue_of()}
+    told = dict(_ROW.findall(README.read_text()))
+    assert len(told) >= 4
+    job = load_job(README.parent / JOB)
+    by_task = {spec.task: bind_task(spec) for spec in job.tasks}
+    for name, text in told.items():
+        entry = catalogue[name]
+        path = tmp_path / Path(entry.name).name
+        path.write_bytes(entry.encode())
+        is_film = isinstance(entry, Clip)
+        asked = by_task["video_summary" if is_film else "caption"]
+        kind = MediaKind.VIDEO if is_film else MediaKind.IMAGE
+        [answer] = answers(
+            trained, asked, decode(trained, [item(name, kind, str(path), asked.name)])
+        )
+        assert answer["summary" if is_film else "caption"] == text
