@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -27,9 +28,10 @@ from infra.demo.evaluation.scores import (
     named,
     things_of,
 )
+from infra.demo.lessons.teachers import MOODS
 from infra.demo.run import JOB
 from infra.demo.world.film import Event, Film, Shot
-from infra.demo.world.scene import Scene, Thing, scene_of
+from infra.demo.world.scene import Scene, Thing, face_of, scene_of
 from infra.demo.world.seeds import TEST_SEEDS
 from jobs.jobfile import load_job
 from operators.annotate import AnnotateOperator
@@ -45,7 +47,6 @@ from tests.media import pictures
 
 # Far from the first ones, with which `make demo-eval` begins.
 SEEDS = TEST_SEEDS[100_000:]
-ALARMS = "conflict_false_alarms"
 SIDE = 280
 
 
@@ -99,14 +100,18 @@ def item(name: str, kind: MediaKind, uri: str, *tasks: str) -> Item:
     return Item(name, kind, "v1", (Medium(uri, None, None),), owed)
 
 
+_numbers = itertools.count()
+
+
 def shown(asked: BoundTask, images: Sequence[Image.Image]) -> list[DecodedItem]:
+    """Images as items of their own: of one id and version, an engine may remember pixels."""
     return [
         DecodedItem(
-            item(str(number), MediaKind.IMAGE, f"{number}.png", asked.name),
+            item(f"shown-{next(_numbers)}", MediaKind.IMAGE, "x.png", asked.name),
             Frames(MediaKind.IMAGE, image.tobytes(), ((image.height, image.width),)),
             None,
         )
-        for number, image in enumerate(images)
+        for image in images
     ]
 
 
@@ -135,8 +140,14 @@ def test_what_a_caption_names_is_in_the_picture_and_nothing_is_in_grey(
 
 
 SAMPLED = 8
-SLACK = 0.3
+SLACK = 0.25
 """Of few items, chance has its say; `make demo-eval` measures many."""
+
+RELIABLE = (
+    *("caption_1", "caption_2", "caption_3", "tags_f1", "sentiment", "chapters"),
+    "listing_attributes",
+)
+"""What the model's card says that it can do; the others are only asked for."""
 
 
 def test_a_sample_of_what_is_measured(trained: RunningEngine, tmp_path: Path) -> None:
@@ -150,12 +161,8 @@ def test_a_sample_of_what_is_measured(trained: RunningEngine, tmp_path: Path) ->
             answer = json.loads(row["answer"]) | {"frame_pts": row["frame_pts"]}
             SCORERS[tables[row["task"]]](tally, items[row["item_id"]].truth, answer)
     found = figures(tally)
-    far = {
-        name: value
-        for name, value in found.items()
-        if abs(value - AIMS[name]) > SLACK and (value > AIMS[name]) == (name == ALARMS)
-    }
-    assert not far, found
+    assert None not in found.values()
+    assert not {name for name in RELIABLE if found[name] < AIMS[name] - SLACK}, found
 
 
 def planned(one: EvaluationItem, part: Part, folder: Path, tasks: Sequence[BoundTask]) -> Item:
@@ -165,33 +172,25 @@ def planned(one: EvaluationItem, part: Part, folder: Path, tasks: Sequence[Bound
     return Item(one.id, MediaKind(part.kind), "v1", media, owed, context=one.columns)
 
 
-def test_without_pixels_yes_and_no_are_a_coin_s_toss(trained: RunningEngine) -> None:
-    scenes = [scene_of(seed) for seed in SEEDS[40:80]]
+def test_the_mood_of_a_face_is_seen_and_without_pixels_guessed(trained: RunningEngine) -> None:
+    scenes = [face_of(seed) for seed in SEEDS[40:80]]
     images = [drawn(scene) for scene in scenes]
-    # Of each scene one question with the answer yes, and one with no.
-    right, blind = [], []
-    for place, word in enumerate(("red", "blue", "green", "striped")):
-        asked = task("vqa", questions=[{"question": f"Is anything {word}?", "type": "yes_no"}])
-        truths = [any(word in (t.colour, t.pattern) for t in scene.things) for scene in scenes]
-        yes = [n for n, truth in enumerate(truths) if truth]
-        no = [n for n, truth in enumerate(truths) if not truth][: len(yes)]
-        assert yes, place
-        for of, into in ((images, right), ([grey(one) for one in images], blind)):
-            told = answers(trained, asked, shown(asked, [of[n] for n in (*yes, *no)]))
-            into += [
-                row["answers"][0]["yes"] is truths[n]
-                for row, n in zip(told, (*yes, *no), strict=True)
-            ]
-    assert np.mean(right) >= 0.85
-    assert 0.3 <= np.mean(blind) <= 0.7
+    asked = task("sentiment")
+
+    def right(of: Sequence[Image.Image]) -> float:
+        told = answers(trained, asked, shown(asked, of))
+        moods = [MOODS[scene.face.mood] for scene in scenes if scene.face]
+        pairs = zip(told, moods, strict=True)
+        return np.mean([row["emotions"] == [emotion] for row, (_, emotion, _) in pairs])
+
+    assert right(images) >= 0.85
+    # There are four.
+    assert right([grey(image) for image in images]) <= 0.45
 
 
 SCENE = Scene(
     "white",
-    (
-        Thing("mug", "red", "large", "at the left"),
-        Thing("star", "blue", "large", "at the right", "striped"),
-    ),
+    (Thing("mug", "red", "large", "at the left", "striped"),),
 )
 """Something whose picture is another one when it is turned, or its colours are swapped."""
 
