@@ -11,6 +11,8 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from schemas.failure import FailureCode, ItemFailure, Stage
+
 SEPARATORS = (", ", ": ")
 KEPT = 512
 """Grammars kept: a job has some for each task, and one for each branch of a taxonomy."""
@@ -20,9 +22,16 @@ def grammar_of(schema: dict[str, Any]) -> str:
     """The grammar in xgrammar's EBNF.
 
     Raises:
-        RuntimeError: If xgrammar cannot make one; `tagline validate` refuses such schemas.
+        ItemFailure: If xgrammar cannot make one; `tagline validate` refuses such schemas.
     """
-    return _grammar(json.dumps(schema, sort_keys=False))
+    try:
+        return _grammar(json.dumps(schema))
+    except RuntimeError as error:
+        raise ItemFailure(
+            Stage.ANNOTATE,
+            FailureCode.ENGINE_REFUSED,
+            f"an answer cannot be held to this schema: {error}",
+        ) from error
 
 
 @lru_cache(KEPT)

@@ -8,6 +8,7 @@ import xgrammar
 from xgrammar.testing import _is_grammar_accept_string
 
 from operators.engine_grammar import grammar_of
+from schemas.failure import FailureCode, ItemFailure
 
 SCHEMA = {
     "type": "object",
@@ -48,3 +49,9 @@ def test_json_is_accepted_with_white_space_where_models_write_it_and_nowhere_els
 )
 def test_what_breaks_the_schema_cannot_be_written(spoilt: dict[str, Any]) -> None:
     assert not accepts(json.dumps(GOOD | spoilt))
+
+
+def test_a_schema_that_makes_no_grammar_is_that_items_failure() -> None:
+    with pytest.raises(ItemFailure, match="no such type") as caught:
+        grammar_of({"type": "no such type"})
+    assert caught.value.code is FailureCode.ENGINE_REFUSED

@@ -65,5 +65,5 @@ def test_plan_and_tables_may_live_on_s3_and_no_plan_stays_there(
     assert bench.run(job).rows_by_table == {"captions": 5, "tags": 5}
     assert bench.run(job).outcome == "nothing_to_do"
     client = boto3.client("s3", endpoint_url=s3_server.endpoint_url)
-    listed = client.list_objects_v2(Bucket=s3_bucket, Prefix="out/_tagline/")
+    listed = client.list_objects_v2(Bucket=s3_bucket, Prefix="out/_tagline/plans/")
     assert listed["KeyCount"] == 0
