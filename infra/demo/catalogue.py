@@ -45,7 +45,6 @@ PICTURE_SIZES = (
     (1280, 960),
 )
 FILM_SIZES = ((320, 240), (432, 240), (240, 432), (320, 320), (480, 270), (640, 360))
-"""Widths are whole blocks of 16: beside other rows a frame has memory that nobody has set."""
 
 _FORMATS = (
     ImageFile("jpeg"),

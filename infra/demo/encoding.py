@@ -1,4 +1,4 @@
-"""From pixels to files, the same bytes every time."""
+"""From pixels to files."""
 
 from __future__ import annotations
 
@@ -60,6 +60,9 @@ def encode_image(image: Image.Image, how: ImageFile) -> bytes:
 def encode_video(frames: Iterable[Image.Image], width: int, height: int, fps: int) -> bytes:
     """Encode RGB frames as H.264 in MP4, with a keyframe at least every two seconds.
 
+    The same frames look the same each time. Their bytes mostly are, too, but not in every
+    process: x264 has been seen to differ by a byte after much else was decoded.
+
     Args:
         frames: Of the given size.
         width: Pixels, even.
@@ -67,7 +70,7 @@ def encode_video(frames: Iterable[Image.Image], width: int, height: int, fps: in
         fps: Frames a second.
     """
     into = io.BytesIO()
-    # One thread and no version strings: the same frames give the same bytes.
+    # One thread and no version strings, so that as little as can be depends on the machine.
     with av.open(into, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
