@@ -26,6 +26,7 @@ from infra.demo.checkpoint.tokenizer import (
     sentences,
     train_tokenizer,
 )
+from infra.demo.checkpoint.trained import MODEL, TRAINED
 from infra.demo.checkpoint.weights import random_weights, weight_shapes
 from operators.models.base import Geometry
 from operators.models.checkpoint import read_config, read_geometry
@@ -169,3 +170,16 @@ def test_slices_hold_the_image_in_reading_order() -> None:
         (0, 255, 0),
         (0, 0, 0),
     ]
+
+
+def test_the_committed_checkpoint_is_what_would_be_built_from_its_weights(
+    tmp_path: Path,
+) -> None:
+    weights = load_file(MODEL / "model.safetensors")
+    tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    built = build_checkpoint(
+        tmp_path, weights=weights, architecture=TRAINED, tokenizer=tokenizer
+    )
+    for file in built.iterdir():
+        if file.suffix != ".safetensors":
+            assert file.read_bytes() == (MODEL / file.name).read_bytes(), file.name
