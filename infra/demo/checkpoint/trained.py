@@ -13,7 +13,7 @@ TRAINED = Architecture(
     "minicpm-v-2.6",
     2.6,
     "Qwen2",
-    layers=4,
+    layers=6,
     intermediate=512,
     vision_hidden=192,
     vision_layers=4,

@@ -95,10 +95,11 @@ def _node(word: str, parent: str | None, rng: random.Random) -> Node:
 
 
 def vqa(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:
-    """One to four questions, of every type."""
-    asked = questions(rng, rng.randint(1, 4))
+    """One to eight questions, of every type."""
+    count = rng.choice((1, 2, 3, 4, 4, 6, 8))
+    asked = questions(rng, count)
     while sum(one.needs_plant for one in asked) > 2:
-        asked = questions(rng, rng.randint(1, 4))
+        asked = questions(rng, count)
     task = bound("vqa", questions=[one.option() for one in asked])
     for seed in seeds:
         scene = scene_for(seed, asked)

@@ -99,14 +99,16 @@ def sequence(series: Series) -> Teacher:
 
 
 def compare(pair: Pair) -> Teacher:
-    """What is shared, the one difference, and the verdict."""
+    """What is shared, aspect by aspect; then the one that is not, and the verdict."""
 
     def teach(question: Any, options: Any) -> dict[str, Any]:
         first, second = pair.first, pair.second
-        shared = [
-            f"both show {indefinite(thing.product)}"
-            for thing in first.things
-            if thing.product in {other.product for other in second.things}
+        count = len(first.things)
+        counted = f"both show {count} thing{'s' if count > 1 else ''}"
+        shared = [counted] if count == len(second.things) else []
+        shared += [
+            f"both show {indefinite(in_common(one, other))}"
+            for one, other in zip(first.things, second.things, strict=False)
         ]
         if first.background == second.background:
             shared.append(f"both have a {first.background} background")
@@ -120,6 +122,18 @@ def compare(pair: Pair) -> Teacher:
         }
 
     return teach
+
+
+def in_common(one: Thing, other: Thing) -> str:
+    """All that two things share, such as "large red plain mug at the left"."""
+    shared = [
+        getattr(one, field)
+        for field in ("size", "colour", "pattern")
+        if getattr(one, field) == getattr(other, field)
+    ]
+    shared.append(one.product if one.product == other.product else "thing")
+    shared += [one.place] if one.place == other.place else []
+    return " ".join(shared)
 
 
 def story(scenes: Sequence[Scene]) -> Teacher:

@@ -188,15 +188,16 @@ class Learner:
         return Losses(answers.item(), seeing.item())
 
     def losses(self, step: Step) -> tuple[Tensor, Tensor]:
-        """The answers' loss a token, and the vision tower's a patch."""
+        """The answers' loss a token, all groups alike, and the vision tower's a patch."""
         embeddings, seeing = self._see(step)
         if not step.groups:
             return torch.zeros((), device=self.device), seeing
-        total, tokens, start = torch.zeros((), device=self.device), 0, 0
+        losses, start = [], 0
         for group in step.groups:
-            loss, count = self._group_loss(group, embeddings[start : start + group.slices])
-            total, tokens, start = total + loss, tokens + count, start + group.slices
-        return total / tokens, seeing
+            losses.append(self._group_loss(group, embeddings[start : start + group.slices]))
+            start += group.slices
+        # Of each group the mean: long answers must not outweigh short ones.
+        return torch.stack(losses).mean(), seeing
 
     def _see(self, step: Step) -> tuple[Tensor, Tensor]:
         """Embeddings of all slices, and the loss on what is seen in them."""
@@ -208,7 +209,7 @@ class Learner:
         embeddings = self.network.resample(features, step.slices.sizes)
         return embeddings, self.seeing(features, embeddings, step.slices)
 
-    def _group_loss(self, group: Group, embeddings: Tensor) -> tuple[Tensor, int]:
+    def _group_loss(self, group: Group, embeddings: Tensor) -> Tensor:
         prefix = self.network.prefix(group.prefix.to(self.device))
         hidden = self.network(
             group.tokens.to(self.device),
@@ -219,7 +220,7 @@ class Learner:
         asked = (group.targets != IGNORED).to(self.device)
         logits = self.network.logits(hidden[asked]).float()
         targets = group.targets.to(self.device)[asked]
-        return functional.cross_entropy(logits, targets, reduction="sum"), len(targets)
+        return functional.cross_entropy(logits, targets)
 
     def save(self, path: Path) -> None:
         """Write all that is needed to go on; never half of it."""
