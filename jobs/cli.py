@@ -84,7 +84,7 @@ def _run(
         view = view_for(console, plain=plain)
         leave = partial(leave_at_once, terminal, ExitCode.INTERRUPTED)
         try:
-            with stopping(stop, view.note, leave):
+            with stopping(stop, view.note, leave, job.resources.stop_grace_s):
                 # Loading Ray takes seconds; a stop in them is honoured as well.
                 from pipeline.run import run_job
                 from pipeline.state_sql import Retry

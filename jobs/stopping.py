@@ -14,7 +14,7 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stopping(
-    stop: StopSignal, tell: Callable[[str], None], leave: Callable[[], None]
+    stop: StopSignal, tell: Callable[[str], None], leave: Callable[[], None], grace_s: float
 ) -> Iterator[None]:
     """Let the first SIGINT or SIGTERM ask for a stop, and a SIGINT after it end all at once.
 
@@ -22,6 +22,7 @@ def stopping(
         stop: Gets the request.
         tell: Told what happens now.
         leave: Ends the process.
+        grace_s: So long the model may finish what it is at, seconds.
     """
     tellers: list[threading.Thread] = []
 
@@ -33,7 +34,10 @@ def stopping(
         stop.request(signum)
         # The handler may have interrupted a write to the terminal, which cannot be entered
         # twice; a thread waits for its end.
-        message = "Stopping: committing what is done. Ctrl-C (again) to leave at once."
+        message = (
+            f"Stopping: the model may finish what it is at, for up to {grace_s:g} s; then what "
+            "is done is committed. Ctrl-C (again) to leave at once."
+        )
         teller = threading.Thread(target=tell, args=(message,), name="tagline-stopping")
         tellers.append(teller)
         teller.start()

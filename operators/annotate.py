@@ -14,6 +14,7 @@ from operators.engines import build_engine
 from operators.models.base import Geometry, ModelFamily
 from operators.models.registry import family as family_of
 from operators.outcomes import Outcome, gather, of_window, recall
+from operators.repairs import reduced
 from operators.talks import Asker, Seen, Talk
 from operators.tasks.base import Subject
 from operators.tasks.registry import WINDOWS, BoundTask
@@ -102,6 +103,7 @@ class AnnotateOperator:
         """
         talks = [(one, self._begin(one)) for one in table_to_decoded(batch)]
         self._run([talk for _, of_one in talks for talk in of_one])
+        self._show_less(talks)
         rows, late = self._finish(talks)
         self._run(late)
         rows += [talk.as_row() for talk in late]
@@ -129,6 +131,30 @@ class AnnotateOperator:
         if self._engine is None:
             raise RuntimeError("setup() must be called before the first batch")
         Asker(self._engine, self._family, self._geometry, self._seed).run(talks)
+
+    def _show_less(self, talks: Sequence[tuple[DecodedItem, list[Talk]]]) -> None:
+        """Begin talks anew whose media the engine did not take, with less of them."""
+        while again := [
+            (of_one, at, less)
+            for one, of_one in talks
+            for at, talk in enumerate(of_one)
+            if (less := self._with_less(one, talk)) is not None
+        ]:
+            self._run([less for _, _, less in again])
+            for of_one, at, less in again:
+                of_one[at] = less
+
+    def _with_less(self, one: DecodedItem, talk: Talk) -> Talk | None:
+        failure, shown = talk.failure, talk.decoded.frames
+        if failure is None or talk.conversation is None or shown is None:
+            return None
+        rung = reduced(shown, failure.code, talk.repairs)
+        if rung is None:
+            return None
+        less = self._talk(replace(one, frames=rung[1]), talk.pending)
+        less.repairs = [*talk.repairs, rung[0]]
+        less.completions, less.tries = talk.completions, talk.tries
+        return less
 
     def _owed(self, one: DecodedItem) -> Iterable[PendingTask]:
         """The tasks that are asked about this row by itself."""
@@ -218,6 +244,7 @@ class AnnotateOperator:
             else:
                 talk = self._late_talk(one, pending, found.video, found.seen)
                 talk.context_cut = sorted({*talk.context_cut, *found.context_cut})
+                talk.repairs = [*found.repairs]
             late.append(talk)
         if found.video is None:
             return found.rows, late
@@ -229,5 +256,6 @@ class AnnotateOperator:
             seen=found.seen,
             context_cut=found.context_cut,
             tries=found.tries,
+            repairs=found.repairs,
         )
         return [*found.rows, windows.as_row()], late

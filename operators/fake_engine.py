@@ -55,6 +55,7 @@ class FakeEngine:
         concurrency: Requests answered at once; the others wait.
         behaviours: What goes wrong, by a part of the ``media_key``.
         garbage_tries: How often `Behaviour.GARBAGE` spoils an answer before it is well.
+        most_image_tokens: Prompts with more of them are too long.
 
     Raises:
         UsageError: If a behaviour or the family is not known.
@@ -68,6 +69,7 @@ class FakeEngine:
         concurrency: int = 64,
         behaviours: Mapping[str, str] | None = None,
         garbage_tries: int = 1,
+        most_image_tokens: int | None = None,
     ) -> None:
         self._family = family_of(family)
         self._geometry = geometry or Geometry(448, 14, 9, 64, 32768)
@@ -75,6 +77,7 @@ class FakeEngine:
         self._concurrency = concurrency
         self._behaviours = {key: _behaviour(name) for key, name in (behaviours or {}).items()}
         self._garbage_tries = garbage_tries
+        self._most_image_tokens = most_image_tokens
         self._garbage_given: Counter[str] = Counter()
         self._pool: ThreadPoolExecutor | None = None
         self._stopped = threading.Event()
@@ -162,6 +165,12 @@ class FakeEngine:
                 f"the fake engine refuses {request.media_key!r}",
             )
         images = self._family.image_tokens(request.frames, self._geometry)
+        if self._most_image_tokens is not None and images > self._most_image_tokens:
+            raise ItemFailure(
+                Stage.ANNOTATE,
+                FailureCode.PROMPT_TOO_LONG,
+                f"{images} image tokens, and the fake engine takes {self._most_image_tokens}",
+            )
         if behaviour is Behaviour.BLIND:
             images = 0
         text, finish = self._answer(request, behaviour)

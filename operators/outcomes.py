@@ -26,6 +26,7 @@ class Outcome:
         duration_s: Of the video.
         context_cut: What it was shown only in part.
         tries: How often the engine was asked.
+        repairs: What was changed of what it was asked.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Outcome:
     duration_s: float | None = None
     context_cut: list[str] = field(default_factory=list)
     tries: int = 0
+    repairs: list[str] = field(default_factory=list)
 
     def to_json(self) -> str:
         """As text."""
@@ -62,6 +64,7 @@ def of_window(decoded: DecodedItem, talk: Talk) -> Outcome:
         duration_s=frames.duration_s,
         context_cut=talk.context_cut,
         tries=talk.tries,
+        repairs=talk.repairs,
     )
 
 
@@ -76,6 +79,7 @@ class Gathered:
         seen: What the model was shown in all windows, and what that cost.
         context_cut: What it was shown only in part.
         tries: How often the engine was asked.
+        repairs: What was changed of what it was asked, window by window.
     """
 
     rows: list[dict[str, Any]]
@@ -84,6 +88,7 @@ class Gathered:
     seen: Seen
     context_cut: list[str]
     tries: int
+    repairs: list[str]
 
 
 def gather(outcomes: Sequence[str]) -> Gathered:
@@ -101,6 +106,7 @@ def gather(outcomes: Sequence[str]) -> Gathered:
         seen=_sum([Seen(**one.seen) for one in parts if one.seen]),
         context_cut=sorted({column for one in parts for column in one.context_cut}),
         tries=sum(one.tries for one in parts),
+        repairs=[rung for one in parts for rung in one.repairs],
     )
 
 

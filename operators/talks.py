@@ -11,6 +11,7 @@ from typing import Any
 
 from operators.base import Completion, Engine, Request, Sampling
 from operators.models.base import Geometry, ModelFamily, PromptParts
+from operators.repairs import other_sampling
 from operators.tasks.arrow import Row
 from operators.tasks.base import Conversation, Question, Reply
 from operators.tasks.reading import read_answer
@@ -18,9 +19,6 @@ from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
 from schemas.item import DecodedItem, PendingTask
 from schemas.item_tables import failure_to_struct
 from schemas.media import Frames
-
-MORE_TOKENS_FACTOR = 2
-RETRY_TEMPERATURE = 0.7
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,7 @@ class _Asked:
     reply: Reply | None = None
     failure: ItemFailure | None = None
     tries: int = 0
+    repairs: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -80,6 +79,7 @@ class Talk:
         row: The answer.
         completions: What the engine said.
         tries: How often it was asked.
+        repairs: What was changed of what is asked, see `operators.repairs`.
     """
 
     decoded: DecodedItem
@@ -91,6 +91,7 @@ class Talk:
     row: Row | None = None
     completions: list[Completion] = field(default_factory=list)
     tries: int = 0
+    repairs: list[str] = field(default_factory=list)
     asked: list[_Asked] = field(default_factory=list)
 
     @property
@@ -124,6 +125,7 @@ class Talk:
     def _count(self) -> None:
         self.tries += sum(asked.tries for asked in self.asked)
         self.completions += [asked.completion for asked in self.asked if asked.completion]
+        self.repairs += [rung for asked in self.asked for rung in asked.repairs]
 
     def media_key(self, frames: Frames) -> str:
         """Names these pixels, so that the engine prepares them once for all questions."""
@@ -131,7 +133,7 @@ class Talk:
         key = f"{item.item_id}@{item.item_version}"
         if part is not None:
             key += f"#part-{part.number}"
-        if frames is self.decoded.frames:
+        if frames is self.decoded.frames and not self.repairs:
             return key
         return f"{key}#{hashlib.sha256(frames.pixels).hexdigest()[:16]}"
 
@@ -174,6 +176,7 @@ class Talk:
             "output_tokens": seen.output_tokens if was_asked else None,
             "finish_reason": seen.finish_reason,
             "engine_tries": self.tries,
+            "repairs": self.repairs or None,
         }
 
 
@@ -246,12 +249,21 @@ class Asker:
         try:
             asked.reply = self._read(asked)
         except ItemFailure as failure:
-            retry = _second_try(asked, failure)
-            if retry is not None:
-                asked.request, asked.future = retry, self._engine.submit(retry)
+            if self._asked_otherwise(asked, failure):
                 return [asked]
             asked.failure = failure
         return self._go_on(talk) if talk.round_is_over else []
+
+    def _asked_otherwise(self, asked: _Asked, failure: ItemFailure) -> bool:
+        """Ask once more, differently, if that can help; says whether it was."""
+        rung = other_sampling(asked.request.sampling, failure.code, asked.repairs)
+        if rung is None:
+            return False
+        name, sampling = rung
+        asked.repairs.append(name)
+        asked.request = replace(asked.request, request_id=uuid.uuid4().hex, sampling=sampling)
+        asked.future = self._engine.submit(asked.request)
+        return True
 
     def _read(self, asked: _Asked) -> Reply:
         """Raise `ItemFailure` unless the model saw the media and said what was asked."""
@@ -276,18 +288,3 @@ class Asker:
                 raw_text=completion.text,
             )
         return Reply(read_answer(asked.question.answer, completion.text), completion)
-
-
-def _second_try(asked: _Asked, failure: ItemFailure) -> Request | None:
-    """The request to try next, or None where a second try cannot help."""
-    if asked.tries > 1:
-        return None
-    sampling = asked.request.sampling
-    if failure.code is FailureCode.ANSWER_CUT:
-        sampling = replace(sampling, max_tokens=sampling.max_tokens * MORE_TOKENS_FACTOR)
-    elif failure.code is FailureCode.UNPARSABLE:
-        # A greedy answer would come out the same: another seed needs a temperature.
-        sampling = replace(sampling, seed=sampling.seed + 1, temperature=RETRY_TEMPERATURE)
-    else:
-        return None
-    return replace(asked.request, request_id=uuid.uuid4().hex, sampling=sampling)

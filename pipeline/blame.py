@@ -2,7 +2,7 @@
 
 A worker notes on the board which items it takes up. When Ray gives a dead worker's batch
 to the next one, the board knows; that batch is then taken item by item, each alone in its
-process, and an item on which workers died alone as often as it may fails as such.
+process, and an item on which workers died as often as it may fails as `poison`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any
 
 import ray
 
-DEATHS_ALONE = 2
-"""Workers that one item may cost once it is tried alone."""
+from pipeline.board import Turn
 
 
 class Blame:
@@ -24,20 +23,23 @@ class Blame:
     Args:
         board: Handle of the board.
         stage: The stage's name.
+        attempts: Workers that one item may cost. The first of them died of a batch, for which
+            each of its items is tried alone once at least.
     """
 
-    def __init__(self, board: Any, stage: str) -> None:
+    def __init__(self, board: Any, stage: str, attempts: int) -> None:
         self._board = board
         self._stage = stage
+        self.deaths_alone = max(1, attempts - 1)
 
-    def begin(self, item_ids: list[str]) -> bool:
-        """Take items up; True if a worker died on any of them before."""
+    def begin(self, item_ids: list[str]) -> Turn:
+        """Take items up; says how, see `Turn`."""
         return ray.get(self._board.begin.remote(self._stage, item_ids))
 
     def guilty(self, item_id: str) -> bool:
         """Take one item up alone; True if it has cost as many workers as it may."""
         died = ray.get(self._board.begin_alone.remote(self._stage, item_id))
-        return died >= DEATHS_ALONE
+        return died >= self.deaths_alone
 
     def gave(self, item_id: str, windows: int) -> None:
         """So many windows of an item taken up alone are there by now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from typing import Any
+from typing import Any, Literal
 
 import ray
 
@@ -16,6 +16,9 @@ from operators.assembly import LocalAssembly
 from schemas.media import Part
 
 REPORT_EVERY_S = 1.0
+
+Turn = Literal["together", "alone", "leave"]
+"""How a worker takes items up: with others, each alone, or not at all, as the run is ending."""
 
 
 class Board:
@@ -27,6 +30,7 @@ class Board:
         self._begun_alone: dict[str, Counter[str]] = defaultdict(Counter)
         self._given: dict[str, Counter[str]] = defaultdict(Counter)
         self._assembly = LocalAssembly()
+        self._draining = False
         self._fatal: str | None = None
         self._ready_at: float | None = None
 
@@ -34,12 +38,25 @@ class Board:
         """Replace a worker's counters; they only ever grow."""
         self._counters[stage][worker] = counters
 
-    def begin(self, stage: str, item_ids: list[str]) -> bool:
-        """Note that a worker takes items up; says whether one died on any of them before."""
+    def begin(self, stage: str, item_ids: list[str]) -> Turn:
+        """Note that a worker takes items up; says how.
+
+        Alone, if one died on any of them before.
+        """
+        if self._draining:
+            return "leave"
         begun = self._begun[stage]
-        died = any(begun[item_id] for item_id in item_ids)
+        died = any(item_id in begun for item_id in item_ids)
         begun.update(item_ids)
-        return died
+        return "alone" if died else "together"
+
+    def drain(self) -> None:
+        """From now on no items are taken up."""
+        self._draining = True
+
+    def in_hand(self, stage: str) -> int:
+        """How many items a stage's workers have taken up and not brought to their end."""
+        return len(self._begun[stage])
 
     def begin_alone(self, stage: str, item_id: str) -> int:
         """Note that a worker takes up one item and no other; answers how many died so."""

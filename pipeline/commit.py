@@ -135,9 +135,11 @@ class ResultSink:
         for name, buffer in self._buffers.items():
             buffer.commit(self.results[name])
         if self._failed:
-            rows = pa.Table.from_pylist(self._failed, schema=FAILURES_SCHEMA)
-            commit = self.failures.upsert if self._failed_before else self.failures.append
-            commit(rows)
+            rows = pa.Table.from_pylist(self._failed, schema=self.failures.schema)
+            if self._failed_before:
+                self.failures.upsert(rows, keep_first_failure)
+            else:
+                self.failures.append(rows)
             self._failed.clear()
             self._failed_before = False
         if self._resolved:
@@ -153,6 +155,9 @@ class ResultSink:
             "model_revision": self._origin.model_revision,
             "run_id": self._origin.run_id,
             "created_at": datetime.now(UTC),
+            "copied_from": None,
+            "copy_distance": None,
+            "gone_at": None,
             "locked": None,
         }
 
@@ -163,14 +168,36 @@ class ResultSink:
             "retryable": FailureCode(row["failure"]["code"]) in RETRYABLE,
             "attempts": row["attempt"],
             "run_id": self._origin.run_id,
-            "failed_at": datetime.now(UTC),
+            "first_failed_at": (now := datetime.now(UTC)),
+            "failed_at": now,
         }
+
+
+def keep_first_failure(rows: pa.Table, old: pa.Table) -> pa.Table:
+    """New failures with the time at which the same version of their item failed first.
+
+    Args:
+        rows: Of `FAILURES_SCHEMA`.
+        old: The rows that they replace.
+    """
+    first = {
+        _same_try(row): row["first_failed_at"] or row["failed_at"] for row in old.to_pylist()
+    }
+    kept = [
+        row | {"first_failed_at": first.get(_same_try(row), row["first_failed_at"])}
+        for row in rows.to_pylist()
+    ]
+    return pa.Table.from_pylist(kept, schema=rows.schema)
+
+
+def _same_try(row: dict[str, Any]) -> tuple[str, ...]:
+    return (row["item_id"], row["task"], row["item_version"], row["fingerprint"])
 
 
 _CARRIED_RESULT = (
     *("item_id", "task", "uris", "carried", "item_version", "fingerprint", "attempt"),
     *("source_width", "source_height", "frame_pts", "left_out", "context_cut"),
-    "finish_reason",
+    *("finish_reason", "repairs"),
     *("image_tokens", "prompt_tokens", "output_tokens"),
 )
 _CARRIED_FAILURE = ("item_id", "task", "kind", "uris", "item_version", "fingerprint")

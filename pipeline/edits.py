@@ -16,6 +16,7 @@ from pipeline.column_types import expected_of, from_text, misfit, plain_schema
 from pipeline.delta import open_table, query, refuse_unsafe_environment, tables_below
 from pipeline.edit_lines import EditLine, read_edit_lines
 from pipeline.locks import LOCKED, answer_columns
+from pipeline.output_format import require_known_format
 from pipeline.output_table import OutputTable
 from schemas.failure import UsageError
 from schemas.job import StorageSpec
@@ -53,6 +54,7 @@ def edit_table(output: str, name: str, edits: Path, storage: StorageSpec) -> int
     """
     refuse_unsafe_environment()
     lines = read_edit_lines(edits)
+    require_known_format(output, storage)
     table, schema = _opened(output, name, storage)
     locks = _locks_of(table, {line.item_id for line in lines})
     checked = _checked(lines, schema, locks, edits)

@@ -106,8 +106,19 @@ def annotated_tables(
     annotate: AnnotateOperator,
     layout: Layout,
     board: Any,
+    attempts: int,
 ) -> Generator[pa.Table, None, None]:
-    """Run the graph; yields tables of `ANNOTATED_SCHEMA` as they are ready."""
+    """Run the graph; yields tables of `ANNOTATED_SCHEMA` as they are ready.
+
+    Args:
+        plan: What to do.
+        storage: How stores are reached.
+        decode: Run by each decode worker.
+        annotate: Run by each engine process.
+        layout: How many there are of each.
+        board: Handle of the board.
+        attempts: Workers that one item may cost.
+    """
     parts = pa.table({"part": plan.parts})
     blocks = [parts.slice(index, 1) for index in range(parts.num_rows)]
     dataset = (
@@ -120,7 +131,7 @@ def annotated_tables(
         .repartition(target_num_rows_per_block=layout.items_per_call)
         .map_batches(
             DecodeStage,
-            fn_constructor_args=(decode, board, layout.items_per_call),
+            fn_constructor_args=(decode, board, layout.items_per_call, attempts),
             batch_size=None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=layout.decode_workers),
@@ -128,7 +139,7 @@ def annotated_tables(
         )
         .map_batches(
             AnnotateStage,
-            fn_constructor_args=(annotate, board),
+            fn_constructor_args=(annotate, board, attempts),
             batch_size=layout.items_per_call,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(

@@ -30,7 +30,7 @@ from pipeline.delta import on_one_line, open_table, storage_options
 from pipeline.lease import Lease
 from pipeline.live_files import LiveFile, admits, live_files, small_files
 from pipeline.locks import keep_locked, row_keys
-from schemas.failure import OutputInUseError, StorageError, UsageError
+from schemas.failure import ItemFailure, OutputInUseError, StorageError, UsageError
 from schemas.job import StorageSpec
 from schemas.uris import join_uri
 
@@ -86,11 +86,8 @@ class OutputTable:
         existing = open_table(self.uri, self._storage)
         if existing is None:
             self._create()
-        elif existing.schema() != Schema.from_arrow(self.schema):
-            raise UsageError(
-                f"the table {self.uri} has columns that this version of Tagline does not "
-                "write; give the job another output"
-            )
+        else:
+            self._fit(existing)
         if self._lease is not None and self._lease.takes_over:
             self._commit(lambda _: [])
 
@@ -103,21 +100,52 @@ class OutputTable:
                 storage_options=storage_options(self.uri, self._storage) or None,
             )
         except (DeltaError, OSError) as error:
-            raise StorageError(f"cannot create {self.uri}: {on_one_line(error)}") from error
+            # Another may have been first; or it was made, and the reply got lost.
+            if open_table(self.uri, self._storage) is None:
+                raise StorageError(f"cannot create {self.uri}: {on_one_line(error)}") from error
+
+    def _fit(self, existing: DeltaTable) -> None:
+        """Add what columns an older version did not have; refuse a table that differs more."""
+        own = {field.name: field for field in Schema.from_arrow(self.schema).fields}
+        held = {field.name: field for field in existing.schema().fields}
+        missing = [field for name, field in own.items() if name not in held]
+        others = sorted(
+            name for name, field in held.items() if own.get(name) != field
+        ) + sorted(field.name for field in missing if not field.nullable)
+        if others:
+            raise UsageError(
+                f"the table {self.uri} was made for other answers: its columns "
+                f"{', '.join(others)} are not what this job writes; give the job another "
+                "output, or the task another name"
+            )
+        if missing:
+            try:
+                existing.alter.add_columns(missing)
+            except (DeltaError, OSError) as error:
+                raise StorageError(
+                    f"cannot bring {self.uri} to this version: {on_one_line(error)}"
+                ) from error
+        order = [*held, *(field.name for field in missing)]
+        self.schema = pa.schema([self.schema.field(name) for name in order])
 
     def append(self, rows: pa.Table) -> None:
         """Commit rows whose keys the table does not hold. Raises `StorageError`."""
         self._commit(self._replacing(None, lambda _: rows))
 
-    def upsert(self, rows: pa.Table) -> None:
+    def upsert(
+        self, rows: pa.Table, kept: Callable[[pa.Table, pa.Table], pa.Table] = keep_locked
+    ) -> None:
         """Commit rows; those whose key the table holds replace it in the same commit.
 
-        What people have set in a replaced row stays, see `pipeline.locks`.
+        Args:
+            rows: The new ones.
+            kept: Answers the rows to be written, from the new ones and those that they
+                replace; by default what people have set stays, see `pipeline.locks`.
 
         Raises:
             StorageError: If the store stayed unusable.
         """
-        self._commit(self._replacing(row_keys(rows), lambda old: keep_locked(rows, old)))
+        self._commit(self._replacing(row_keys(rows), lambda old: kept(rows, old)))
 
     def rewrite(self, keys: pa.Table, rewritten: Callable[[pa.Table], pa.Table]) -> None:
         """Commit other rows in place of those with these keys.
@@ -179,7 +207,7 @@ class OutputTable:
                 self._try_commit(actions_on)
                 return
             except (DeltaError, OSError) as error:
-                if self._was_applied():
+                if self._was_applied(deadline):
                     return
                 if time.monotonic() + backoff > deadline:
                     raise StorageError(
@@ -263,14 +291,23 @@ class OutputTable:
         ]
 
     def _read(self, path: str) -> pa.Table:
-        data = self._store.get(join_uri(self.uri, path), max_bytes=MAX_DATA_FILE_BYTES)
+        try:
+            data = self._store.get(join_uri(self.uri, path), max_bytes=MAX_DATA_FILE_BYTES)
+        except ItemFailure as failure:
+            raise StorageError(
+                f"cannot read a file of the table {self.uri}: {failure.message}"
+            ) from failure
         return pq.read_table(pa.BufferReader(data), schema=self.schema)
 
     def _write(self, rows: pa.Table, *, data_change: bool = True) -> AddAction:
         label = f"{self._run_id}-{self._commits:05d}"
         return write_data_file(
-            self._store, self.uri, rows.cast(self.schema), label, data_change=data_change
+            self._store, self.uri, self._in_order(rows), label, data_change=data_change
         )
+
+    def _in_order(self, rows: pa.Table) -> pa.Table:
+        """Rows in the table's own order of columns, which older versions chose otherwise."""
+        return rows.select(self.schema.names).cast(self.schema)
 
     def _files_with(self, table: DeltaTable, keys: pa.Array) -> Iterator[_TouchedFile]:
         """Files that hold one of the keys, one at a time, with the rows that stay."""
@@ -283,12 +320,18 @@ class OutputTable:
             if gone.num_rows:
                 yield _TouchedFile(path, size, rows.filter(pc.invert(goes)), gone)
 
-    def _was_applied(self) -> bool:
-        try:
-            table = open_table(self.uri, self._storage)
-        except StorageError:
-            return False
-        return table is not None and table.transaction_version(self._run_id) == self._commits
+    def _was_applied(self, deadline: float) -> bool:
+        """Asked until the store answers: otherwise the next try might apply it twice."""
+        while True:
+            try:
+                return self._opened().transaction_version(self._run_id) == self._commits
+            except (DeltaError, OSError) as error:
+                if time.monotonic() + FIRST_BACKOFF_S > deadline:
+                    raise StorageError(
+                        f"whether a commit to {self.uri} was applied is not known: "
+                        f"{on_one_line(error)}; run the same job again to go on"
+                    ) from error
+            time.sleep(FIRST_BACKOFF_S)
 
 
 @dataclass(frozen=True)

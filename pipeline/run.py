@@ -23,6 +23,7 @@ from pipeline.budget import ItemCounts, over_budget
 from pipeline.cluster import connect, disconnect
 from pipeline.commit import ResultSink, RowOrigin
 from pipeline.delta import refuse_unsafe_environment
+from pipeline.draining import Draining
 from pipeline.graph import (
     Layout,
     annotated_tables,
@@ -40,6 +41,7 @@ from pipeline.model import (
     owed_windows,
     resolve_model,
 )
+from pipeline.output_format import note_format, require_known_format
 from pipeline.owed import OwedTask
 from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.polling import Polled
@@ -118,7 +120,9 @@ def _run_under(lease: Lease, run: _Run, model: ResolvedModel) -> RunReport:
         RowOrigin(run.run_id, model.name, job.model.revision),
         lease,
     )
+    require_known_format(job.output.uri, job.storage)
     sink.open()
+    note_format(job.output.uri, job.storage)
     columns = {c for o in tasks for c in o.bound.task.context_columns(o.bound.options)}
     listing = open_source(job.input, job.storage, sorted(columns))
     progress = Progress(observer, sink.counts, run.items)
@@ -206,7 +210,9 @@ def _drain(
     progress.watch(board)
     decode, annotate = _operators(run, model, layout)
     interruption = Interruption()
-    graph = annotated_tables(plan, run.job.storage, decode, annotate, layout, board)
+    graph = annotated_tables(
+        plan, run.job.storage, decode, annotate, layout, board, run.job.failures.attempts
+    )
     try:
         with Polled(graph, interruption.ask) as tables:
             outcome = _collect(run, tables, sink, progress, board)
@@ -249,14 +255,19 @@ def _collect(
     progress: Progress,
     board: Any,
 ) -> Outcome:
-    """Take tables until they end, the budget is spent or a stop is asked."""
+    """Take tables until they end, the budget is spent or a stop is asked and heeded."""
+    draining: Draining | None = None
     for table in tables:
         _take(table, run, sink, board)
         progress.tick()
         if run.stop.requested:
-            return "interrupted"
+            draining = draining or Draining(board, run.job.resources.stop_grace_s)
+            if draining.over(came=table is not None):
+                return "interrupted"
         if over_budget(run.job.failures, run.items, finished=False):
             return "over_budget"
+    if draining is not None:
+        return "interrupted"
     return "over_budget" if over_budget(run.job.failures, run.items, finished=True) else "done"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 import pyarrow as pa
 
@@ -12,6 +11,7 @@ from pipeline.lease import Lease
 from pipeline.output_table import OutputTable
 from pipeline.plan import PlanCounts
 from pipeline.report import RunReport
+from pipeline.version import own_version
 from schemas.job import JobSpec
 from schemas.tables import RUNS_SCHEMA, RUNS_TABLE, SCHEMA_VERSION
 from schemas.uris import join_uri
@@ -35,7 +35,7 @@ def append_run(
         "job": job.name,
         "spec": job.model_dump_json(),
         "schema_version": SCHEMA_VERSION,
-        "tagline_version": _own_version(),
+        "tagline_version": own_version(),
         "started_at": started_at,
         "finished_at": datetime.now(UTC),
         "outcome": report.outcome,
@@ -52,10 +52,3 @@ def append_run(
         "annotate_s": report.annotate_s,
     }
     table.append(pa.Table.from_pylist([row], schema=RUNS_SCHEMA))
-
-
-def _own_version() -> str:
-    try:
-        return version("tagline")
-    except PackageNotFoundError:
-        return "not installed"

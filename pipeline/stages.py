@@ -24,11 +24,11 @@ import ray
 from operators.annotate import AnnotateOperator
 from operators.decode import DecodeOperator, in_tables
 from operators.storage import open_store
-from pipeline.blame import DEATHS_ALONE, Blame, Gate
+from pipeline.blame import Blame, Gate
 from pipeline.board import BoardAssembly, Reporter
 from schemas.failure import EngineError, FailureCode, ItemFailure, Stage, TaglineError
 from schemas.item import DecodedItem, Item
-from schemas.item_tables import PLAN_SCHEMA, plan_to_items
+from schemas.item_tables import ANNOTATED_SCHEMA, PLAN_SCHEMA, plan_to_items
 from schemas.job import StorageSpec
 from schemas.tables import WINDOWS_TASK
 
@@ -38,17 +38,15 @@ DECODE = "decode"
 ANNOTATE = "annotate"
 MAX_PART_BYTES = 1024**3
 
-DECODER_DIED = ItemFailure(
-    Stage.DECODE,
-    FailureCode.DECODER_DIED,
-    f"decoding it alone killed the worker process {DEATHS_ALONE} times; leave it out with "
-    "input.exclude, or encode it anew",
-)
-ENGINE_DIED = ItemFailure(
-    Stage.ANNOTATE,
-    FailureCode.ENGINE_DIED,
-    f"annotating it alone killed the engine {DEATHS_ALONE} times",
-)
+
+def _poison(stage: Stage, died: str, deaths_alone: int) -> ItemFailure:
+    times = "once" if deaths_alone == 1 else f"{deaths_alone} times"
+    return ItemFailure(
+        stage,
+        FailureCode.POISON,
+        f"{died} {times} that it was tried alone, after one death with others; leave it out "
+        "with input.exclude, or encode it anew",
+    )
 
 
 class ReadPlanStage:
@@ -67,11 +65,13 @@ class ReadPlanStage:
 class DecodeStage:
     """Planned items in, decoded items out, a few at a time."""
 
-    def __init__(self, operator: DecodeOperator, board: Any, rows_per_output: int) -> None:
+    def __init__(
+        self, operator: DecodeOperator, board: Any, rows_per_output: int, attempts: int
+    ) -> None:
         self._operator = operator
         self._rows_per_output = rows_per_output
         self._operator.setup()
-        self._blame = Blame(board, DECODE)
+        self._blame = Blame(board, DECODE, attempts)
         self._reporter = Reporter(board, DECODE)
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
@@ -83,8 +83,10 @@ class DecodeStage:
         """
         items = plan_to_items(batch)
         item_ids = [item.item_id for item in items]
-        suspected = self._blame.begin(item_ids)
-        decoded = self._one_by_one(items) if suspected else self._operator.decoded(items)
+        turn = self._blame.begin(item_ids)
+        if turn == "leave":
+            return
+        decoded = self._one_by_one(items) if turn == "alone" else self._operator.decoded(items)
         rows = 0
         for table in in_tables(decoded, self._rows_per_output):
             rows += _whole_items(table)
@@ -101,7 +103,9 @@ class DecodeStage:
                 windows = self._blame.windows(item.item_id)
                 if windows:
                     yield from islice(self._operator.decoded([item]), windows)
-                yield DecodedItem(item, None, DECODER_DIED)
+                died = "decoding it killed the worker process"
+                poison = _poison(Stage.DECODE, died, self._blame.deaths_alone)
+                yield DecodedItem(item, None, poison)
             else:
                 for one in self._operator.decoded([item]):
                     if one.part is not None and one.part.is_window:
@@ -116,10 +120,10 @@ class DecodeStage:
 class AnnotateStage:
     """Decoded items in, a row for each item and task out. Called by many threads."""
 
-    def __init__(self, operator: AnnotateOperator, board: Any) -> None:
+    def __init__(self, operator: AnnotateOperator, board: Any, attempts: int) -> None:
         self._operator = operator
         self._board = board
-        self._blame = Blame(board, ANNOTATE)
+        self._blame = Blame(board, ANNOTATE, attempts)
         self._gate = Gate()
         self._reporter = Reporter(board, ANNOTATE)
         self._lock = Lock()
@@ -151,7 +155,11 @@ class AnnotateStage:
         names = _names(batch)
         self._count(in_flight=batch.num_rows)
         try:
-            if self._blame.begin(names):
+            turn = self._blame.begin(names)
+            if turn == "leave":
+                self._count(in_flight=-batch.num_rows)
+                return ANNOTATED_SCHEMA.empty_table()
+            if turn == "alone":
                 annotated = pa.concat_tables([self._alone(row) for row in _rows(batch)])
             else:
                 with self._gate.together():
@@ -173,7 +181,9 @@ class AnnotateStage:
         [name] = _names(row)
         with self._gate.alone():
             if self._blame.guilty(name):
-                return self._operator.failed(row, ENGINE_DIED)
+                died = "annotating it killed the engine"
+                poison = _poison(Stage.ANNOTATE, died, self._blame.deaths_alone)
+                return self._operator.failed(row, poison)
             annotated = self._operator(row)
             self._blame.end([name])
         return annotated

@@ -22,6 +22,7 @@ from pipeline.delta import (
     tables_below,
 )
 from pipeline.lease import Lease, held_lease
+from pipeline.output_format import require_known_format
 from pipeline.output_table import OutputTable
 from pipeline.plan import PLANS_FOLDER
 from schemas.failure import StorageError, UsageError
@@ -128,6 +129,7 @@ def _under_lease(output: str, storage: StorageSpec, what: str) -> Iterator[tuple
     names = tables_below(output, storage)
     if not names:
         raise UsageError(f"there are no tables at {output}; is that a job's output?")
+    require_known_format(output, storage)
     with held_lease(output, storage, f"{what}-{uuid.uuid4().hex[:8]}") as lease:
         for name in names:
             yield name, lease

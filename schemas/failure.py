@@ -12,12 +12,25 @@
     │   └── EngineError
     └── ItemFailure              one item, one stage: becomes a failure row
 
+What an `ItemFailure` says, by stage; a star marks what a later run may mend::
+
+    fetch      missing_object  access_denied  changed_object*  storage_unavailable*
+               bad_address  no_media
+    decode     empty_file  not_media  format_not_allowed  truncated  corrupt  too_large
+               no_video_stream  no_frames  decode_timeout*  poison
+    annotate   no_task_for_kind  prompt_invalid  prompt_too_long  engine_refused  blind
+               poison
+    parse      answer_cut*  unparsable*
+    (any)      unexpected*
+
 Foreign exceptions are mapped onto this tree where they enter (the storage clients,
-Pillow, PyAV, vLLM), never further in.
+Pillow, PyAV, vLLM), never further in; `ItemFailure.exception` keeps a trace of them.
 """
 
 from __future__ import annotations
 
+import hashlib
+import traceback
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -53,14 +66,14 @@ class FailureCode(StrEnum):
     NO_VIDEO_STREAM = "no_video_stream"
     NO_FRAMES = "no_frames"
     DECODE_TIMEOUT = "decode_timeout"
-    DECODER_DIED = "decoder_died"
     # annotate
     NO_TASK_FOR_KIND = "no_task_for_kind"
     PROMPT_INVALID = "prompt_invalid"
     PROMPT_TOO_LONG = "prompt_too_long"
     ENGINE_REFUSED = "engine_refused"
-    ENGINE_DIED = "engine_died"
     BLIND = "blind"
+    # decode or annotate: it kills the process that works on it
+    POISON = "poison"
     # parse
     ANSWER_CUT = "answer_cut"
     UNPARSABLE = "unparsable"
@@ -73,7 +86,6 @@ RETRYABLE = frozenset(
         FailureCode.CHANGED_OBJECT,
         FailureCode.STORAGE_UNAVAILABLE,
         FailureCode.DECODE_TIMEOUT,
-        FailureCode.ENGINE_DIED,
         FailureCode.ANSWER_CUT,
         FailureCode.UNPARSABLE,
         FailureCode.UNEXPECTED,
@@ -153,19 +165,36 @@ class ItemFailure(TaglineError):
         code: Why, from the closed list.
         message: For people: the value, the place and, if there is one, the remedy.
         raw_text: What the model said, when it is the model's answer that failed.
+        exception: Digest of the foreign exception behind it, see `exception_digest`; by
+            default of the one that it is raised from.
     """
 
     def __init__(
-        self, stage: Stage, code: FailureCode, message: str, *, raw_text: str | None = None
+        self,
+        stage: Stage,
+        code: FailureCode,
+        message: str,
+        *,
+        raw_text: str | None = None,
+        exception: str | None = None,
     ) -> None:
         super().__init__(message)
         self.stage = stage
         self.code = code
         self.message = message[:MAX_MESSAGE_CHARS]
         self.raw_text = None if raw_text is None else raw_text[:MAX_RAW_TEXT_CHARS]
+        self._exception = exception
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild_item_failure, (self.stage, self.code, self.message, self.raw_text))
+        told = (self.stage, self.code, self.message, self.raw_text, self.exception)
+        return (_rebuild_item_failure, told)
+
+    @property
+    def exception(self) -> str | None:
+        """Digest of the foreign exception behind it; None if there was none."""
+        if self._exception is None and self.__cause__ is not None:
+            return exception_digest(self.__cause__)
+        return self._exception
 
     @property
     def retryable(self) -> bool:
@@ -174,6 +203,28 @@ class ItemFailure(TaglineError):
 
 
 def _rebuild_item_failure(
-    stage: Stage, code: FailureCode, message: str, raw_text: str | None
+    stage: Stage,
+    code: FailureCode,
+    message: str,
+    raw_text: str | None,
+    exception: str | None,
 ) -> ItemFailure:
-    return ItemFailure(stage, code, message, raw_text=raw_text)
+    return ItemFailure(stage, code, message, raw_text=raw_text, exception=exception)
+
+
+def exception_digest(error: BaseException) -> str:
+    """An exception's type and a digest of the way it came, such as ``ValueError@1f0c9a2b``.
+
+    Neither its text nor line numbers count: what went wrong in the same way for many items
+    has one digest, whatever their names, and from one version to the next if it can.
+    """
+    way = [
+        f"{frame.filename.rpartition('/')[2]}:{frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    kind = type(error)
+    name = (
+        kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    )
+    digest = hashlib.sha256("\n".join([name, *way]).encode()).hexdigest()
+    return f"{name}@{digest[:8]}"

@@ -37,6 +37,7 @@ FAILURE_TYPE = pa.struct(
         pa.field("code", pa.string(), nullable=False),
         pa.field("message", pa.string(), nullable=False),
         pa.field("raw_text", pa.string()),
+        pa.field("exception", pa.string()),
     ]
 )
 
@@ -133,6 +134,8 @@ ANNOTATED_SCHEMA = pa.schema(
         pa.field("output_tokens", pa.int32()),
         pa.field("finish_reason", pa.string()),
         pa.field("engine_tries", pa.int32()),
+        # What had to be changed of the request until the model answered, in order.
+        pa.field("repairs", pa.list_(pa.string())),
     ]
 )
 
@@ -194,6 +197,7 @@ def failure_to_struct(failure: ItemFailure | None) -> dict | None:
         "code": str(failure.code),
         "message": failure.message,
         "raw_text": failure.raw_text,
+        "exception": failure.exception,
     }
 
 
@@ -206,6 +210,7 @@ def failure_from_struct(struct: dict | None) -> ItemFailure | None:
         FailureCode(struct["code"]),
         struct["message"],
         raw_text=struct["raw_text"],
+        exception=struct["exception"],
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -201,6 +202,11 @@ class ResourceSpec(Section):
         default=64, description="Items that each engine holds at once."
     )
     object_store_gib: PositiveFloat | None = None
+    stop_grace_s: NonNegativeFloat = Field(
+        default=30.0,
+        description="After Ctrl-C or SIGTERM: seconds in which the model may finish what it is "
+        "at, before the run commits and ends.",
+    )
 
 
 class OutputSpec(Section):

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from schemas.item_tables import LEFT_OUT_TYPE
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -43,6 +43,14 @@ PROVENANCE_FIELDS = [
     pa.field("output_tokens", pa.int32(), nullable=False),
     pa.field("finish_reason", pa.string(), nullable=False),
     pa.field("attempt", pa.int32(), nullable=False),
+    # What had to be changed of the request until the model answered, in order.
+    pa.field("repairs", pa.list_(pa.string())),
+    # The item whose answer this is, because both show the same; how far their looks are
+    # apart if they are not the same bytes.
+    pa.field("copied_from", pa.string()),
+    pa.field("copy_distance", pa.int32()),
+    # Since when the input does not list the item any more.
+    pa.field("gone_at", TIMESTAMP),
     # Answer columns that people have set; no run overwrites them.
     pa.field("locked", pa.list_(pa.string())),
 ]
@@ -66,8 +74,10 @@ FAILURES_SCHEMA = pa.schema(
         pa.field("message", pa.string(), nullable=False),
         pa.field("retryable", pa.bool_(), nullable=False),
         pa.field("raw_text", pa.string()),
+        pa.field("exception", pa.string()),
         pa.field("attempts", pa.int32(), nullable=False),
         pa.field("run_id", pa.string(), nullable=False),
+        pa.field("first_failed_at", TIMESTAMP),
         pa.field("failed_at", TIMESTAMP, nullable=False),
     ]
 )

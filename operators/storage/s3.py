@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -20,12 +21,12 @@ from operators.storage.base import (
     write_chunk,
 )
 from operators.storage.retry import Retry
+from operators.storage.s3_body import Wholeness, pieces, whole_size
 from operators.storage.s3_client import make_client
 from operators.storage.s3_errors import FOREIGN, ShortBody, Trouble, sort_out
 from schemas.failure import UsageError
 from schemas.job import StorageSpec
 
-CHUNK_BYTES = 1 << 20
 PAGE_KEYS = 1000
 
 
@@ -59,6 +60,7 @@ class S3Store:
     def __init__(self, spec: StorageSpec) -> None:
         self._client = make_client(spec)
         self._retry = Retry(spec.timeout_s, s3_errors.is_transient)
+        self._wholeness = Wholeness(lambda uri: self._head(uri)["ContentLength"])
 
     def list(self, uri: str) -> Iterator[ObjectInfo]:
         """See `Store.list`. ``s3://bucket/a`` is the object ``a`` and all below ``a/``."""
@@ -101,31 +103,38 @@ class S3Store:
 
     def head(self, uri: str) -> ObjectInfo:
         """See `Store.head`."""
-        bucket, key = split_uri(uri)
-        call = self._client.head_object
+        key = split_uri(uri)[1]
         try:
-            reply = self._retry(
-                lambda _: _complete(call(Bucket=bucket, Key=key), "ContentLength")
-            )
+            reply = self._retry(lambda _: self._head(uri))
         except FOREIGN as error:
             raise s3_errors.item_failure(uri, error) from error
         return ObjectInfo(uri, key.rpartition("/")[2], reply["ContentLength"], _etag(reply))
+
+    def _head(self, uri: str) -> dict[str, Any]:
+        bucket, key = split_uri(uri)
+        return _complete(self._client.head_object(Bucket=bucket, Key=key), "ContentLength")
 
     def get(
         self, uri: str, *, version: str | None = None, max_bytes: int | None = None
     ) -> bytes:
         """See `Store.get`."""
+        check = self._wholeness.reader(uri)
 
         def attempt(_: int) -> bytes:
+            check.restart()
             reply = self._request(uri, version, 0)
+            memory = io.BytesIO()
             with contextlib.closing(reply["Body"]) as body:
                 size = _complete(reply, "ContentLength")["ContentLength"]
                 if max_bytes is not None and size > max_bytes:
                     raise too_large(uri, size, max_bytes)
-                data = body.read()
-            if len(data) != size:
-                raise ShortBody(f"{len(data)} of {size} bytes came")
-            return data
+                for piece in pieces(body):
+                    memory.write(piece)
+                    check.take(piece)
+            if check.size != size:
+                raise ShortBody(f"{check.size} of {size} bytes came")
+            check.require_whole(reply)
+            return memory.getvalue()
 
         return self._read(uri, version, attempt)
 
@@ -149,7 +158,7 @@ class S3Store:
                     raise ShortBody("the reply broke off within its ContentRange")
                 if not there.startswith(wanted):
                     raise past_the_end(uri, offset, size)
-                data = body.read()
+                data = b"".join(pieces(body))
             if len(data) != size:
                 raise ShortBody(f"{len(data)} of {size} bytes came")
             return data
@@ -173,24 +182,31 @@ class S3Store:
         max_bytes: int | None = None,
     ) -> int:
         """See `Store.fetch_to`. A cut transfer goes on where it stopped."""
-        base = file.tell()
-        done, pinned = 0, version
+        base, pinned = file.tell(), version
+        check = self._wholeness.reader(uri)
 
         def attempt(_: int) -> int:
-            nonlocal done, pinned
-            reply = self._request(uri, pinned, done)
+            nonlocal pinned
+            reply = self._request(uri, pinned, check.size)
             with contextlib.closing(reply["Body"]) as body:
-                size = done + _complete(reply, "ContentLength")["ContentLength"]
+                size = whole_size(_complete(reply, "ContentLength"), check.size)
                 if max_bytes is not None and size > max_bytes:
                     raise too_large(uri, size, max_bytes)
                 # What was written so far must be continued with the same object only.
                 pinned = pinned or _etag(reply)
-                file.seek(base + done)
-                while chunk := body.read(CHUNK_BYTES):
-                    write_chunk(file, chunk, uri)
-                    done += len(chunk)
-            if done != size:
-                raise ShortBody(f"{done} of {size} bytes came")
+                file.seek(base + check.size)
+                file.truncate()
+                for piece in pieces(body):
+                    write_chunk(file, piece, uri)
+                    check.take(piece)
+            if check.size != size:
+                raise ShortBody(f"{check.size} of {size} bytes came")
+            try:
+                check.require_whole(reply)
+            except ShortBody:
+                check.restart()
+                pinned = version
+                raise
             return size
 
         return self._read(uri, version, attempt)
@@ -204,7 +220,12 @@ class S3Store:
             arguments["IfMatch"] = f'"{version}"'
         if offset or last is not None:
             arguments["Range"] = f"bytes={offset}-{'' if last is None else last}"
-        return _complete(self._client.get_object(**arguments), "ETag")
+        reply = _complete(self._client.get_object(**arguments), "ETag")
+        # Not every store minds the condition.
+        if version and _etag(reply) != version:
+            reply["Body"].close()
+            raise changed(uri, version, _etag(reply))
+        return reply
 
     def _read(self, uri: str, version: str | None, attempt: Any) -> Any:
         try:

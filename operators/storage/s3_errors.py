@@ -73,6 +73,7 @@ _BY_CODE = {
     "InvalidObjectState": Trouble.DENIED,
     "SlowDown": Trouble.TRANSIENT,
     "RequestTimeout": Trouble.TRANSIENT,
+    "RequestTimeTooSkewed": Trouble.TRANSIENT,
     "ConditionalRequestConflict": Trouble.TRANSIENT,
     "OperationAborted": Trouble.TRANSIENT,
 }
@@ -127,6 +128,20 @@ _CREDENTIALS = (
     "check the AWS credentials (environment, profile or role) and the bucket's policy"
 )
 
+_CHECK_THE_NETWORK = "check storage.endpoint_url and the network, or raise storage.timeout_s"
+_SET_THE_CLOCK = "set this machine's clock, which the store finds wrong"
+
+
+def _is_skewed(error: Exception) -> bool:
+    """Whether the clocks differ. It may pass: one of many servers, or ours being set right."""
+    return "RequestTimeTooSkewed" in what_it_said(error)
+
+
+def _remedy(error: Exception) -> str:
+    if _is_skewed(error):
+        return _SET_THE_CLOCK
+    return "if the store is up, raise storage.timeout_s"
+
 
 def item_failure(uri: str, error: Exception) -> ItemFailure:
     """What a failed read of one object becomes."""
@@ -141,7 +156,7 @@ def item_failure(uri: str, error: Exception) -> ItemFailure:
         words = f"{uri}: the store refused access ({said}); {_CREDENTIALS}"
     else:
         code = FailureCode.STORAGE_UNAVAILABLE
-        words = f"{uri} could not be read ({said}); if the store is up, raise storage.timeout_s"
+        words = f"{uri} could not be read ({said}); {_remedy(error)}"
     return ItemFailure(Stage.FETCH, code, words)
 
 
@@ -164,8 +179,8 @@ def job_error(action: str, uri: str, error: Exception) -> TaglineError:
         return UsageError(f"cannot {action} {uri}: access denied ({said}); {_CREDENTIALS}")
     if trouble is Trouble.TRANSIENT:
         return StorageError(
-            f"cannot {action} {uri}: the store cannot be reached ({said}); check "
-            "storage.endpoint_url and the network, or raise storage.timeout_s"
+            f"cannot {action} {uri}: the store cannot be reached ({said}); "
+            + (_SET_THE_CLOCK if _is_skewed(error) else _CHECK_THE_NETWORK)
         )
     return UsageError(
         f"cannot {action} {uri}: the request was refused ({said}); "

@@ -54,9 +54,9 @@ def test_no_failures_and_no_output(tmp_path) -> None:
 
 def test_which_failures_are_meant() -> None:
     assert failures_meant("failed") == frozenset()
-    assert failures_meant("failed:blind, engine_died") == {
+    assert failures_meant("failed:blind, poison") == {
         FailureCode.BLIND,
-        FailureCode.ENGINE_DIED,
+        FailureCode.POISON,
     }
 
 

@@ -11,6 +11,7 @@ from operators.annotate import AnnotateOperator
 from operators.base import EngineSpec
 from operators.fake_engine import pixel_digest
 from operators.models.base import Geometry
+from operators.repairs import every_second
 from operators.tasks.registry import bind_tasks
 from schemas.failure import EngineError, FailureCode, ItemFailure, Stage
 from schemas.item import (
@@ -81,7 +82,7 @@ def test_an_item_that_failed_before_passes_through_with_its_reason(operator):
     [
         ({"behaviours": {"bad": "refuse"}}, "engine_refused", 1),
         ({"behaviours": {"bad": "blind"}}, "blind", 1),
-        ({"behaviours": {"bad": "cut"}}, "answer_cut", 2),
+        ({"behaviours": {"bad": "cut"}}, "answer_cut", 3),
         ({"behaviours": {"bad": "garbage"}, "garbage_tries": 1}, None, 2),
         ({"behaviours": {"bad": "garbage"}, "garbage_tries": 2}, "unparsable", 2),
     ],
@@ -102,11 +103,11 @@ def test_a_dead_engine_is_the_batch_s_error_and_no_row_is_made_up(operator):
 
 
 def test_rows_of_a_batch_that_is_not_tried(operator):
-    reason = ItemFailure(Stage.ANNOTATE, FailureCode.ENGINE_DIED, "twice")
+    reason = ItemFailure(Stage.ANNOTATE, FailureCode.POISON, "twice")
     own = ItemFailure(Stage.FETCH, FailureCode.MISSING_OBJECT, "gone")
     batch = decoded_to_table([decoded("a"), DecodedItem(item("b"), None, own)])
     codes = [row["failure"]["code"] for row in operator.failed(batch, reason).to_pylist()]
-    assert codes == ["engine_died", "engine_died", "missing_object", "missing_object"]
+    assert codes == ["poison", "poison", "missing_object", "missing_object"]
 
 
 @pytest.mark.parametrize("operator", [{"latency_s": 0.02}], indirect=True)
@@ -118,3 +119,30 @@ def test_many_threads_do_not_mix_items_up(operator):
     with ThreadPoolExecutor(16) as pool:
         for name, caption in pool.map(annotate, range(64)):
             assert caption.startswith(pixel_digest(picture(200, 100, int(name[1:]))))
+
+
+@pytest.mark.parametrize("operator", [{"most_image_tokens": 50}], indirect=True)
+def test_a_video_too_long_for_the_engine_is_shown_with_fewer_frames(operator):
+    film = DecodedItem(item("film", MediaKind.VIDEO), video(8, 60, 40), None)
+    [row] = operator(decoded_to_table([film])).to_pylist()
+    assert row["failure"] is None
+    assert row["repairs"] == ["fewer_frames", "fewer_frames"]
+    assert row["frame_pts"] == [0.0, 2.0]
+    shown = every_second(every_second(video(8, 60, 40)))
+    assert json.loads(row["answer"])["summary"].startswith(pixel_digest(shown))
+
+
+@pytest.mark.parametrize("operator", [{"most_image_tokens": 3}], indirect=True)
+def test_what_stays_too_long_fails_as_such(operator):
+    film = DecodedItem(item("film", MediaKind.VIDEO), video(8, 60, 40), None)
+    rows = operator(decoded_to_table([film, decoded("a")])).to_pylist()
+    assert {row["failure"]["code"] for row in rows} == {"prompt_too_long"}
+    assert rows[0]["repairs"] == ["fewer_frames"] * 3
+
+
+@pytest.mark.parametrize(
+    "operator", [{"behaviours": {"bad": "garbage"}, "garbage_tries": 1}], indirect=True
+)
+def test_rows_tell_what_was_changed_until_the_model_answered(operator):
+    rows = operator(decoded_to_table([decoded("good"), decoded("bad", 5)])).to_pylist()
+    assert [row["repairs"] for row in rows] == [None, None, ["other_seed"], ["other_seed"]]

@@ -71,12 +71,12 @@ def test_a_file_that_kills_the_decoder_costs_itself_alone(
     )
     layout = lay_out(ResourceSpec(decode_workers=1), local_ray, 8)
     decode = DecoderThatDies(STORAGE, MediaSpec(), pixels, pixels)
-    tables = annotated_tables(plan, STORAGE, decode, annotate, layout, start_board())
+    tables = annotated_tables(plan, STORAGE, decode, annotate, layout, start_board(), 3)
     rows = [row for table in tables for row in table.to_pylist()]
     assert len({row["item_id"] for row in rows}) == len(rows) == 8
     failed = [row for row in rows if row["failure"]]
     assert [(Path(row["item_id"]).name, row["failure"]["code"]) for row in failed] == [
-        (f"{position}-poison.png", "decoder_died")
+        (f"{position}-poison.png", "poison")
     ]
 
 

@@ -26,6 +26,9 @@ from schemas.uris import join_uri
 from tests.pipeline.conftest import draw
 
 
+RESOURCES = {"decode_workers": 1, "requests_in_flight": 8}
+
+
 class Recorder:
     def __init__(self) -> None:
         self.snapshots: list[Snapshot] = []
@@ -100,7 +103,7 @@ def test_every_item_gets_every_task_from_its_own_pixels(bench):
     assert bench.observer.snapshots[-1].items_done == 30
     own = bench.output / "_tagline"
     kept = {path.relative_to(own).parts[0] for path in own.rglob("*") if path.is_file()}
-    assert kept == {"leases", "fingerprints"}
+    assert kept == {"leases", "fingerprints", "format.json"}
 
 
 def test_a_second_run_does_what_is_new_or_changed_and_no_more(bench):
@@ -180,7 +183,7 @@ def test_an_item_that_kills_the_engine_costs_itself_alone(bench):
     assert (report.outcome, report.items_done, report.items_failed) == ("done", 11, 1)
     failures = bench.rows("failures")
     assert {(Path(row["item_id"]).name, row["code"]) for row in failures} == {
-        ("5.png", "engine_died")
+        ("5.png", "poison")
     }
     assert len(bench.rows("captions")) == 11
 
@@ -204,7 +207,7 @@ def test_a_stop_commits_what_is_done_and_the_next_run_goes_on(bench):
             bench.stop.request(signal.SIGTERM)
 
     bench.observer.update = stop_midway
-    report = bench.run(latency_s=1.0, concurrency=8)
+    report = bench.run(bench.job(resources=RESOURCES), latency_s=1.0, concurrency=8)
     assert report.outcome == "interrupted"
     done = len(bench.rows("captions"))
     assert 0 < done < 60
@@ -213,6 +216,28 @@ def test_a_stop_commits_what_is_done_and_the_next_run_goes_on(bench):
     report = bench.run()
     assert report.items_planned == 60 - done
     assert len({row["item_id"] for row in bench.rows("captions")}) == 60
+
+
+@pytest.mark.parametrize(("grace_s", "finishes"), [(30.0, True), (0.0, False)])
+def test_what_the_engine_is_at_when_a_stop_comes_is_finished_if_there_is_time(
+    bench, grace_s, finishes
+):
+    for n in range(60):
+        draw(bench.input / f"{n:02}.png", n)
+
+    def stop_when_asked(snapshot: Snapshot) -> None:
+        if any(
+            "1 items" not in one.busy and "in flight" in one.busy for one in snapshot.stages
+        ):
+            bench.stop.request(signal.SIGTERM)
+
+    bench.observer.update = stop_when_asked
+    job = bench.job(resources=RESOURCES | {"stop_grace_s": grace_s})
+    report = bench.run(job, latency_s=4.0)
+    assert report.outcome == "interrupted"
+    assert report.items_done < 60
+    assert (report.items_done > 0) is finishes
+    assert len(bench.rows("captions")) == report.items_done
 
 
 def test_a_stop_while_nothing_comes_leaves_no_thread_that_would_call_ray(bench):
@@ -224,7 +249,7 @@ def test_a_stop_while_nothing_comes_leaves_no_thread_that_would_call_ray(bench):
             bench.stop.request(signal.SIGTERM)
 
     bench.observer.update = stop_when_asked
-    report = bench.run(latency_s=100.0)
+    report = bench.run(bench.job(resources=RESOURCES | {"stop_grace_s": 1}), latency_s=100.0)
     assert report.outcome == "interrupted"
     names = [thread.name for thread in threading.enumerate()]
     assert [n for n in names if n == "graph" or n.startswith("StreamingExecutor")] == []

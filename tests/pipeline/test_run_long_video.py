@@ -143,7 +143,7 @@ def test_a_window_that_kills_the_engine_fails_its_video_and_no_other(bench):
     assert (report.outcome, report.items_done, report.items_failed) == ("done", 1, 1)
     assert report.rows_by_table == {"captions": 1, "video_tags": 1}
     [failure] = bench.rows("failures")
-    assert (failure["task"], failure["code"]) == ("video_summary", "engine_died")
+    assert (failure["task"], failure["code"]) == ("video_summary", "poison")
     assert "window 6" in failure["message"]
 
 
@@ -191,7 +191,7 @@ def test_a_video_that_always_kills_its_decoder_half_way_fails_alone(bench, dying
     report = bench.run(job(bench, "video_summary", "caption"))
     assert (report.outcome, report.items_done, report.items_failed) == ("done", 3, 1)
     [failure] = bench.rows("failures")
-    assert (Path(failure["item_id"]).name, failure["code"]) == ("long.mp4", "decoder_died")
+    assert (Path(failure["item_id"]).name, failure["code"]) == ("long.mp4", "poison")
 
 
 BOARD = "board-that-dies"
