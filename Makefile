@@ -26,7 +26,7 @@ export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
 .PHONY: help env demo demo-stop demo-eval demo-parity demo-train test check lock clean test-rgw bench-pipeline bench-memory bench-long-video \
-  bench-plan
+  bench-plan storm
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -75,6 +75,9 @@ bench-long-video: env ## Measure peak memory over ever longer videos
 
 bench-plan: env ## Measure planning a manifest of millions of rows
 	@$(BIN)/python -m tests.bench.plan
+
+storm: env ## Lose replies to 1,600 commits of 8 processes, spoil a fifth of 10,000 reads: SEED=n
+	@$(BIN)/python -m tests.storm $(if $(SEED),--seed $(SEED))
 
 lock: .uv/ready ## Compile the pinned requirements anew
 	@$(COMPILE) pyproject.toml --extra cpu --extra dev $(TORCH) \

@@ -1,0 +1,1 @@
+"""Storms of faults between Tagline and a real S3 server, from one seed."""
