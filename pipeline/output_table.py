@@ -102,8 +102,6 @@ class OutputTable:
         except (DeltaError, OSError) as error:
             # Another may have been first; or it was made, and the reply got lost.
             if open_table(self.uri, self._storage) is None:
-                # Another may have been first; or it was made, and the reply got lost.
-            if open_table(self.uri, self._storage) is None:
                 raise StorageError(f"cannot create {self.uri}: {on_one_line(error)}") from error
 
     def _fit(self, existing: DeltaTable) -> None:
