@@ -15,6 +15,8 @@ from typing import Any
 
 import ray
 from ray._private import services
+from ray._private import worker as ray_worker
+from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
 
 import operators
 import pipeline
@@ -163,6 +165,25 @@ def _runtime_env(*, ship: bool) -> dict[str, Any]:
 
 def _folder(package: Any) -> Path:
     return Path(package.__file__).resolve().parent
+
+
+def require_ray() -> None:
+    """See that the Ray that this process has started is still there.
+
+    Ray itself waits a minute for it to come back, and then ends the process without a word,
+    and with an exit code that means something else.
+
+    Raises:
+        ClusterError: If it died.
+    """
+    node = ray_worker._global_node
+    dead = {} if node is None else dict(node.dead_processes())
+    gone = sorted(dead.keys() & {PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER})
+    if gone:
+        raise ClusterError(
+            f"Ray died on this machine ({', '.join(gone)}); see that there is memory left, "
+            "and run the same job again to go on"
+        )
 
 
 def disconnect(cluster: ClusterSize) -> None:

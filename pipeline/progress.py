@@ -9,6 +9,7 @@ from typing import Any
 import ray
 
 from operators.sources.base import ListedItem
+from pipeline.cluster import require_ray
 from pipeline.commit import SinkCounts
 from pipeline.report import Observer, Phase, Snapshot, StageStatus
 from pipeline.stages import ANNOTATE, DECODE
@@ -84,7 +85,11 @@ class Progress:
             return None
 
     def tick(self) -> None:
-        """Tell the observer how it stands, if a second has passed."""
+        """Tell the observer how it stands, if a second has passed.
+
+        Raises:
+            ClusterError: If Ray died; nothing would ever come of it any more.
+        """
         if time.monotonic() - self._last_tick >= TICK_S:
             self._read_board()
             self._show()
@@ -92,6 +97,7 @@ class Progress:
     def _read_board(self) -> None:
         if self._board is None:
             return
+        require_ray()
         asked = [self._board.totals.remote(), self._board.since_ready.remote()]
         try:
             self._totals, since_ready = ray.get(asked, timeout=BOARD_TIMEOUT_S)
