@@ -79,6 +79,9 @@ bench-plan: env ## Measure planning a manifest of millions of rows
 storm: env ## Lose replies to 1,600 commits of 8 processes, spoil a fifth of 10,000 reads: SEED=n
 	@$(BIN)/python -m tests.storm $(if $(SEED),--seed $(SEED))
 
+chaos: env ## Kill a whole job a hundred times at random moments, and check what it leaves: SEED=n, KILLS=n
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS))
+
 lock: .uv/ready ## Compile the pinned requirements anew
 	@$(COMPILE) pyproject.toml --extra cpu --extra dev $(TORCH) \
 	  --overrides requirements/cpu.overrides.txt -o requirements/cpu.txt

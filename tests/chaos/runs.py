@@ -21,7 +21,7 @@ from tests.chaos.runner import RunnerSettings
 from tests.chaos.schedule import ENDS_A_RUN, Kill, Kind
 
 LOOK_EVERY_S = 0.1
-STALL_S = 150.0
+STALL_S = 300.0
 """A run that has done nothing for so long is stuck."""
 
 RUN_LIMIT_S = 1200.0
