@@ -113,7 +113,8 @@ def _init(resources: ResourceSpec) -> None:
     try:
         with _without_cloud_lookup():
             ray.init(**arguments)
-    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+    except Exception as error:
+        # Ray raises a plain one where its node does not come up in time, on a busy machine say.
         where = resources.ray_address or "this machine"
         raise ClusterError(
             f"cannot start Ray on {where}: {error}; check resources.ray_address, and that "

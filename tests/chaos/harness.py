@@ -22,6 +22,9 @@ SETTLE_S = 0.3
 MOST_FAILED_RUNS = 3
 """In a row and without a kill: the job cannot go on, and waiting will not mend it."""
 
+MOST_IDLE_ROUNDS = 3
+"""In a row: what is to be struck next never shows up."""
+
 
 @dataclass
 class Tally:
@@ -58,10 +61,14 @@ class Harness:
 
     def work(self) -> None:
         """Do it all."""
-        number = 0
+        number = idle = 0
         while (self._schedule or not number) and not self.tally.stuck:
+            left = len(self._schedule)
             self._round(number)
             number += 1
+            idle = idle + 1 if left and len(self._schedule) == left else 0
+            if idle == MOST_IDLE_ROUNDS:
+                self.tally.stuck.append(f"no {self._schedule[0].kind} in {idle} rounds")
         self.leavers.end()
 
     def close(self) -> None:
