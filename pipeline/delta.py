@@ -13,6 +13,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from operators.storage import open_store
 from schemas.failure import StorageError, UsageError
 from schemas.job import StorageSpec
+from schemas.uris import join_uri
 
 LOG_FOLDER = "_delta_log"
 UNSAFE_RENAME = "AWS_S3_ALLOW_UNSAFE_RENAME"
@@ -63,13 +64,20 @@ def open_table(uri: str, storage: StorageSpec) -> DeltaTable | None:
     """Open a table as it is now; None if there is none.
 
     Raises:
+        UsageError: If what is there is no table, or a broken one.
         StorageError: If the store cannot be read.
     """
     try:
         return DeltaTable(uri, storage_options=storage_options(uri, storage))
     except TableNotFoundError:
         return None
-    except (DeltaError, OSError) as error:
+    except DeltaError as error:
+        raise UsageError(
+            f"cannot read the table {uri}: its log is broken, or of a kind that is not known "
+            f"here ({on_one_line(error)}); restore {join_uri(uri, LOG_FOLDER)}, or give the "
+            "job another output"
+        ) from error
+    except OSError as error:
         raise StorageError(f"cannot read the table {uri}: {on_one_line(error)}") from error
 
 
@@ -102,11 +110,13 @@ def query(table: DeltaTable, sql: str) -> pa.RecordBatchReader:
 
 
 def on_one_line(error: BaseException) -> str:
-    """An error's text on one line, without colours and arrows; its type if it has none."""
-    lines = [_DECORATION.sub("", line).strip() for line in str(error).splitlines()]
+    """An error's text on one line, as people read it; its type if it has none."""
+    said = _BACKTRACE.split(str(error))[0]
+    lines = [_DECORATION.sub("", line).strip() for line in said.splitlines()]
     text = ": ".join(line for line in lines if line)
     return text[:MAX_ERROR_CHARS] or type(error).__name__
 
 
+_BACKTRACE = re.compile(r"^\s*0: ", re.MULTILINE)
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|↳")
 MAX_ERROR_CHARS = 400

@@ -27,6 +27,7 @@ import psutil
 
 from operators.storage import open_store
 from operators.storage.base import PutResult
+from pipeline.store_check import require_conditional_writes
 from schemas.failure import FailureCode, ItemFailure, OutputInUseError, StorageError, UsageError
 from schemas.job import StorageSpec
 from schemas.uris import join_uri
@@ -52,7 +53,7 @@ class Holder:
         run_id: The run.
         host: Its machine.
         pid: Its process there.
-        process_began: When that process began, seconds since the epoch: numbers come again.
+        process_began: When that process began, see `process_began`: numbers come again.
         since: When the lease was taken, ISO 8601.
         beats: How often the holder has beaten.
         beaten_at: When it last did by its own clock, seconds since the epoch.
@@ -74,12 +75,23 @@ class Holder:
         if self.host != socket.gethostname():
             return False
         try:
-            return psutil.Process(self.pid).create_time() != self.process_began
+            return process_began(self.pid) != self.process_began
         except psutil.NoSuchProcess:
             return True
 
     def __str__(self) -> str:
         return f"{self.run_id} (on {self.host}, process {self.pid}, since {self.since})"
+
+
+def process_began(pid: int) -> float:
+    """When a process of this machine began, in seconds since the machine did.
+
+    The time of day would not do: a living process has another one once the clock is set.
+
+    Raises:
+        psutil.NoSuchProcess: There is none.
+    """
+    return round(psutil.Process(pid).create_time() - psutil.boot_time(), 2)
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,14 @@ class _Leases:
         made = self._store.put(self._uri(number), _bytes(holder), if_absent=True)
         return made is PutResult.WRITTEN
 
+    def require_exclusive(self, number: int) -> None:
+        """Raise `UsageError`, and leave nothing, if another could make one's own, too."""
+        try:
+            require_conditional_writes(self._store, self._uri(number))
+        except UsageError:
+            self._store.delete(self._uri(number))
+            raise
+
     def write(self, number: int, holder: Holder) -> None:
         """Write one's own."""
         self._store.put(self._uri(number), _bytes(holder))
@@ -189,12 +209,11 @@ def _bytes(holder: Holder) -> bytes:
 
 def _taken(leases: _Leases, run_id: str) -> tuple[Lease, Holder]:
     """The next lease, once nobody has the last one."""
-    me = psutil.Process(os.getpid())
     holder = Holder(
         run_id,
         socket.gethostname(),
-        me.pid,
-        me.create_time(),
+        os.getpid(),
+        process_began(os.getpid()),
         f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
         beaten_at=time.time(),
     )
@@ -207,6 +226,7 @@ def _taken(leases: _Leases, run_id: str) -> tuple[Lease, Holder]:
     if not leases.make(lease.number, holder):
         other = leases.read(lease.number)
         raise _in_use(leases, other, "has just taken it")
+    leases.require_exclusive(lease.number)
     leases.forget(numbers[: 1 - KEPT])
     return lease, holder
 

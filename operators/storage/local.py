@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
@@ -21,6 +22,7 @@ from operators.storage.base import (
 from schemas.failure import FailureCode, ItemFailure, Stage, StorageError, UsageError
 
 CHUNK_BYTES = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _version(status: os.stat_result) -> str:
@@ -52,6 +54,10 @@ def _job_error(action: str, uri: str, error: OSError) -> UsageError | StorageErr
         )
     if isinstance(error, PermissionError | FileExistsError | IsADirectoryError):
         return UsageError(f"cannot {action} {uri}: {error.strerror}; check its permissions")
+    if error.errno == errno.EROFS:
+        return UsageError(f"cannot {action} {uri}: {error.strerror}; choose another place")
+    if error.errno in _FULL:
+        return StorageError(f"cannot {action} {uri}: {error.strerror}; make room there")
     return StorageError(f"cannot {action} {uri}: {error}")
 
 

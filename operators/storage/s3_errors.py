@@ -28,6 +28,7 @@ class Trouble(StrEnum):
     DENIED = "denied"
     PRECONDITION = "precondition"
     BAD_REQUEST = "bad request"
+    UNKNOWN_REQUEST = "unknown request"
 
 
 class ShortBody(Exception):
@@ -76,6 +77,7 @@ _BY_CODE = {
     "RequestTimeTooSkewed": Trouble.TRANSIENT,
     "ConditionalRequestConflict": Trouble.TRANSIENT,
     "OperationAborted": Trouble.TRANSIENT,
+    "NotImplemented": Trouble.UNKNOWN_REQUEST,
 }
 _BY_STATUS = {
     401: Trouble.DENIED,
@@ -181,6 +183,11 @@ def job_error(action: str, uri: str, error: Exception) -> TaglineError:
         return StorageError(
             f"cannot {action} {uri}: the store cannot be reached ({said}); "
             + (_SET_THE_CLOCK if _is_skewed(error) else _CHECK_THE_NETWORK)
+        )
+    if trouble is Trouble.UNKNOWN_REQUEST:
+        return UsageError(
+            f"cannot {action} {uri}: the store does not know such requests ({said}); it must "
+            "know If-None-Match for what is written to it, update it or choose another"
         )
     return UsageError(
         f"cannot {action} {uri}: the request was refused ({said}); "

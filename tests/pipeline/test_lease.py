@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -13,14 +14,14 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import psutil
+import psutil._pslinux
 import pytest
 from deltalake import DeltaTable
 
 from operators.storage import open_store
 from pipeline import lease as lease_module
 from pipeline.commit import ResultSink, RowOrigin
-from pipeline.lease import BEAT_S, LIFE_S, Holder, Lease, held_lease
+from pipeline.lease import BEAT_S, LIFE_S, Holder, Lease, held_lease, process_began
 from schemas.failure import OutputInUseError, StorageError, UsageError
 from schemas.job import OutputSpec, StorageSpec
 from schemas.uris import join_uri
@@ -106,7 +107,7 @@ def test_of_many_at_once_one_has_it(place: Place) -> None:
 def test_a_run_that_was_killed_here_is_followed_at_once(place: Place) -> None:
     code = "import time; time.sleep(100)"
     process = subprocess.Popen([sys.executable, "-c", code])
-    began = psutil.Process(process.pid).create_time()
+    began = process_began(process.pid)
     here = elsewhere(host=socket.gethostname(), pid=process.pid, process_began=began)
     place.write(4, here)
     with pytest.raises(OutputInUseError), place.hold("run-2"):
@@ -115,6 +116,35 @@ def test_a_run_that_was_killed_here_is_followed_at_once(place: Place) -> None:
     process.wait()
     with place.hold("run-2") as second:
         assert second == Lease(5, takes_over=True)
+
+
+@pytest.mark.parametrize("step_s", [-7200.0, 7200.0], ids=["back", "ahead"])
+def test_a_run_lives_on_when_the_clock_of_its_machine_is_set(
+    place: Place, monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    monkeypatch.setattr(lease_module, "BEAT_S", 0.05)
+    boot_time, now = psutil._pslinux.boot_time, time.time
+    with place.hold("run-1"):
+        # The kernel keeps the time since boot, so the time of the boot is what changes.
+        monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot_time() + step_s)
+        monkeypatch.setattr(time, "time", lambda: now() + step_s)
+        with pytest.raises(OutputInUseError), place.hold("run-2"):
+            pytest.fail("both have it")
+    with place.hold("run-3") as third:
+        assert third == Lease(2)
+
+
+def test_a_clock_that_runs_backwards_costs_nobody_a_lease(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "BEAT_S", 0.05)
+    hours = itertools.count()
+    monkeypatch.setattr(time, "time", lambda: 1.8e9 - 3600.0 * next(hours))
+    for number in range(1, 4):
+        with place.hold("run-1") as lease:
+            assert lease == Lease(number)
+            with pytest.raises(OutputInUseError), place.hold("run-2"):
+                pytest.fail("both have it")
 
 
 def test_a_process_number_that_came_again_is_another_process(place: Place) -> None:

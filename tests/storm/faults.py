@@ -31,6 +31,8 @@ class Fault(StrEnum):
     """The reply is that of an object which was replaced since."""
     LOST_REPLY = "lost_reply"
     """A write is applied, and the connection closed without a word."""
+    NOT_IMPLEMENTED = "not_implemented"
+    """501 to a write with a condition."""
 
 
 STORM_LENGTH = 5
@@ -83,6 +85,8 @@ class Request:
                 return self.is_read
             case Fault.LOST_REPLY:
                 return self.method in ("PUT", "DELETE")
+            case Fault.NOT_IMPLEMENTED:
+                return self.method == "PUT" and "if-none-match" in self.headers
 
 
 @dataclass

@@ -24,6 +24,7 @@ _ERRORS = {
         "RequestTimeTooSkewed",
         "The difference between the request time and the current time is too large.",
     ),
+    Fault.NOT_IMPLEMENTED: (501, "NotImplemented", "A header implies what is not there."),
     Fault.BAD_PAGE: (500, "InternalError", "We encountered an internal error."),
 }
 
