@@ -59,6 +59,9 @@ def _amounts(report: RunReport) -> list[str]:
     for table, rows in sorted(report.rows_by_table.items()):
         lines.append(f"  {table.replace('_', ' '):<18}{rows:>9,}")
     lines.append(f"  {'failed items':<18}{report.items_failed:>9,}{_failures(report)}")
+    if report.rows_gone:
+        what = "  rows of items that are not listed any more, marked or deleted"
+        lines.append(f"  {'gone':<18}{report.rows_gone:>9,}{what}")
     if report.annotate_s:
         rate = f"{report.items_per_s:.1f} items/s"
         took = f"over {duration(report.annotate_s)}, after {duration(report.engine_start_s)}"

@@ -127,6 +127,21 @@ class AnnotateOperator:
         rows += [talk.as_row() for talk in late]
         return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
 
+    def copied(self, row: pa.Table, first: str) -> pa.Table:
+        """The rows of an item that is not asked about: each is to take another's answer.
+
+        Args:
+            row: A table of `DECODED_SCHEMA` with one row, which is all of an item.
+            first: The item whose answers they take.
+
+        Returns:
+            A table of `ANNOTATED_SCHEMA`.
+        """
+        [one] = table_to_decoded(row)
+        talks = [Talk(one, pending, copied_from=first) for pending in self._owed(one)]
+        rows = [talk.as_row() for talk in talks]
+        return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
+
     def _run(self, talks: Sequence[Talk]) -> None:
         if self._engine is None:
             raise RuntimeError("setup() must be called before the first batch")

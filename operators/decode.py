@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
@@ -15,7 +16,7 @@ from operators.signatures import HEAD_BYTES, sniff
 from operators.video.decode import decode_long_video, decode_video
 from operators.video.subtitles import cues_of_file
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.item import DecodedItem, Item
+from schemas.item import DecodedItem, Item, LeftOut
 from schemas.item_tables import decoded_to_table, plan_to_items
 from schemas.job import MediaSpec, StorageSpec
 from schemas.media import Cue, Frames, MediaKind, Part
@@ -133,7 +134,8 @@ class DecodeOperator:
                     failure = as_failure(error, Stage.DECODE, item)
                     break
                 left_out = sorted(fetched.left_out, key=lambda left: left.index)
-                yield DecodedItem(item, frames, None, tuple(left_out), part)
+                digest = shown_digest(frames, left_out) if item.twin and not part else None
+                yield DecodedItem(item, frames, None, tuple(left_out), part, digest)
         self.stats.items += 1
         self.stats.failed += failure is not None
         self.stats.bytes_fetched += fetched.size
@@ -209,6 +211,14 @@ class DecodeOperator:
             max_pixels=self._max_image_pixels,
             max_source_pixels=self._media.max_source_pixels,
         )
+
+
+def shown_digest(frames: Frames, left_out: Sequence[LeftOut] = ()) -> str:
+    """32 hex digits that stand for all that a model is shown of an item's media."""
+    about = (frames.shapes, frames.pts_s, frames.duration_s, frames.cues, tuple(left_out))
+    digest = hashlib.blake2b(repr(about).encode(), digest_size=16)
+    digest.update(memoryview(frames.pixels))
+    return digest.hexdigest()
 
 
 def in_tables(decoded: Iterable[DecodedItem], rows: int) -> Iterator[pa.Table]:

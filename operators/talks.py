@@ -80,6 +80,7 @@ class Talk:
         completions: What the engine said.
         tries: How often it was asked.
         repairs: What was changed of what is asked, see `operators.repairs`.
+        copied_from: The item whose answer the row is to take, if it is not asked for.
     """
 
     decoded: DecodedItem
@@ -92,6 +93,7 @@ class Talk:
     completions: list[Completion] = field(default_factory=list)
     tries: int = 0
     repairs: list[str] = field(default_factory=list)
+    copied_from: str | None = None
     asked: list[_Asked] = field(default_factory=list)
 
     @property
@@ -177,6 +179,8 @@ class Talk:
             "finish_reason": seen.finish_reason,
             "engine_tries": self.tries,
             "repairs": self.repairs or None,
+            "twin": item.twin if self.decoded.digest else None,
+            "copied_from": self.copied_from,
         }
 
 

@@ -31,6 +31,7 @@ class Board:
         self._given: dict[str, Counter[str]] = defaultdict(Counter)
         self._assembly = LocalAssembly()
         self._draining = False
+        self._firsts: dict[str, str] = {}
         self._fatal: str | None = None
         self._ready_at: float | None = None
 
@@ -77,6 +78,13 @@ class Board:
         for counter in (self._begun[stage], self._begun_alone[stage], self._given[stage]):
             for item_id in item_ids:
                 counter.pop(item_id, None)
+
+    def first_of(self, shown: list[str], item_ids: list[str]) -> list[str]:
+        """For each item the first that was here with what it shows, perhaps itself."""
+        return [
+            self._firsts.setdefault(digest, item_id)
+            for digest, item_id in zip(shown, item_ids, strict=True)
+        ]
 
     def post(self, item_id: str, part: Part, outcome: str) -> list[str] | None:
         """See `operators.assembly.Assembly.post`."""

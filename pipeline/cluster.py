@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.metadata
 import logging
 import os
@@ -177,9 +178,7 @@ def require_ray() -> None:
     Raises:
         ClusterError: If it died.
     """
-    node = ray_worker._global_node
-    dead = {} if node is None else dict(node.dead_processes())
-    gone = sorted(dead.keys() & {PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER})
+    gone = _dead_parts()
     if gone:
         raise ClusterError(
             f"Ray died on this machine ({', '.join(gone)}); see that there is memory left, "
@@ -187,7 +186,20 @@ def require_ray() -> None:
         )
 
 
+def _dead_parts() -> list[str]:
+    """What has died of the Ray that this process has started, of what it cannot be without."""
+    node = ray_worker._global_node
+    dead = {} if node is None else dict(node.dead_processes())
+    return sorted(dead.keys() & {PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER})
+
+
 def disconnect(cluster: ClusterSize) -> None:
     """Leave the cluster if `connect` joined or started it; a local Ray stops with that."""
-    if cluster.started_here and ray.is_initialized():
-        ray.shutdown()
+    if not (cluster.started_here and ray.is_initialized()):
+        return
+    if _dead_parts():
+        # The graph's threads wait in it for what will not come, and Ray ends a process whose
+        # threads are in it once it is left. There is nothing to leave any more.
+        atexit.unregister(ray_worker.shutdown)
+        return
+    ray.shutdown()

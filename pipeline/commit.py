@@ -155,8 +155,7 @@ class ResultSink:
             "model_revision": self._origin.model_revision,
             "run_id": self._origin.run_id,
             "created_at": datetime.now(UTC),
-            "copied_from": None,
-            "copy_distance": None,
+            "copy_distance": None if row["copied_from"] is None else 0,
             "gone_at": None,
             "locked": None,
         }
@@ -197,7 +196,7 @@ def _same_try(row: dict[str, Any]) -> tuple[str, ...]:
 _CARRIED_RESULT = (
     *("item_id", "task", "uris", "carried", "item_version", "fingerprint", "attempt"),
     *("source_width", "source_height", "frame_pts", "left_out", "context_cut"),
-    *("finish_reason", "repairs"),
+    *("finish_reason", "repairs", "copied_from"),
     *("image_tokens", "prompt_tokens", "output_tokens"),
 )
 _CARRIED_FAILURE = ("item_id", "task", "kind", "uris", "item_version", "fingerprint")

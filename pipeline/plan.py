@@ -21,13 +21,15 @@ import pyarrow.parquet as pq
 from operators.sources.base import ListedItem
 from operators.storage import open_store
 from pipeline.delta import open_table, query
+from pipeline.gone import Gone, find_gone
 from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
 from pipeline.owed import OwedTask
 from pipeline.state_sql import Retry, StateSql
+from pipeline.twins import with_twins_sql
 from pipeline.windows import load_windows, with_windows_sql
 from schemas.item_tables import PLAN_SCHEMA
-from schemas.job import StorageSpec
-from schemas.tables import FAILURES_TABLE
+from schemas.job import GonePolicy, StorageSpec
+from schemas.tables import FAILURES_TABLE, TIMESTAMP
 from schemas.uris import join_uri
 
 ROWS_PER_PART = 4096
@@ -64,11 +66,13 @@ class Plan:
         counts: How many items there are of each sort.
         parts: URIs of the Parquet parts, each of `PLAN_SCHEMA`.
         resolved: Keys of failure rows whose item has its result by now.
+        gone: What is to be done about rows of items that are not listed any more.
     """
 
     counts: PlanCounts
     parts: list[str] = field(default_factory=list)
     resolved: pa.Table | None = None
+    gone: list[Gone] = field(default_factory=list)
 
 
 def make_plan(
@@ -81,6 +85,8 @@ def make_plan(
     attempts: int,
     windows: OwedTask | None = None,
     retry: Retry | None = None,
+    gone: GonePolicy = "keep",
+    find_twins: bool = False,
 ) -> Plan:
     """List, join and write the plan.
 
@@ -93,6 +99,8 @@ def make_plan(
         attempts: Runs that may try an item whose failure may pass.
         windows: Describes the windows of long videos, if a task goes by them.
         retry: Which failures to try once more that would not be tried by themselves.
+        gone: What becomes of rows whose item is not listed any more.
+        find_twins: Whether to mark items that may show the very same.
 
     Returns:
         The plan; its parts are at ``<output>/_tagline/plans/<run_id>/``.
@@ -102,9 +110,14 @@ def make_plan(
         database.execute(_join_sql(tasks, attempts, retry))
         plan = Plan(_counts(database))
         folder = plan_folder(output, run_id)
-        with_windows = with_windows_sql(windows, tasks)
-        plan.parts.extend(_write_parts(database, with_windows, folder, storage))
+        planned = with_twins_sql(with_windows_sql(windows, tasks), mark=find_twins)
+        plan.parts.extend(_write_parts(database, planned, folder, storage))
         plan.resolved = database.sql(_resolved_sql(tasks)).to_arrow_table()
+        rows_of = list(tasks)
+        if windows is not None and gone != "keep":
+            _load_state(database, len(rows_of), windows, output, storage)
+            rows_of.append(windows)
+        plan.gone = find_gone(database, rows_of, gone)
     return plan
 
 
@@ -142,11 +155,12 @@ def remove_plan(plan: Plan, storage: StorageSpec) -> None:
         open_store(part, storage).delete(part)
 
 
-_NO_RESULTS = pa.table(
+_NO_ROWS = pa.table(
     {name: pa.array([], pa.string()) for name in ("item_id", "item_version", "fingerprint")}
 )
+_NO_RESULTS = _NO_ROWS.append_column("gone_at", pa.array([], TIMESTAMP))
 _NO_FAILURES = (
-    _NO_RESULTS.append_column("retryable", pa.array([], pa.bool_()))
+    _NO_ROWS.append_column("retryable", pa.array([], pa.bool_()))
     .append_column("attempts", pa.array([], pa.int32()))
     .append_column("code", pa.array([], pa.string()))
 )
@@ -169,7 +183,9 @@ def _load_state(
         if existing is None:
             database.register(view, empty)
             continue
-        columns = ", ".join(empty.column_names)
+        known = {field.name for field in existing.schema().fields}
+        # A table that an older version made gets its new columns with the next run.
+        columns = ", ".join(c if c in known else f"NULL AS {c}" for c in empty.column_names)
         rows = query(existing, f"SELECT {columns} FROM rows WHERE task = {quoted(name)}")
         # A stream can be read once; the state of a task is joined twice.
         database.register("scan", rows)
@@ -219,7 +235,7 @@ def _counts(database: duckdb.DuckDBPyConnection) -> PlanCounts:
 
 
 def _write_parts(
-    database: duckdb.DuckDBPyConnection, with_windows: str, folder: str, storage: StorageSpec
+    database: duckdb.DuckDBPyConnection, whole: str, folder: str, storage: StorageSpec
 ) -> Iterator[str]:
     reader = database.sql(
         f"""WITH planned AS (
@@ -228,7 +244,7 @@ def _write_parts(
                   list_transform(list_filter(states, lambda s: s.state = 'owed'),
                                  lambda s: s.task) AS tasks FROM joined)
               WHERE len(tasks) > 0)
-            SELECT {", ".join(PLAN_SCHEMA.names)} FROM ({with_windows})"""
+            SELECT {", ".join(PLAN_SCHEMA.names)} FROM ({whole})"""
     ).to_arrow_reader(ROWS_PER_PART)
     for number, batch in enumerate(reader):
         uri = join_uri(folder, f"part-{number:06d}.parquet")

@@ -169,7 +169,11 @@ def _reasons(one: _State, owed: OwedTask, output: str, storage: StorageSpec) -> 
 def _in_words(one: _State, owed: OwedTask, job: JobSpec) -> str:
     match one.state:
         case "gone":
-            return "not listed any more; its row stays"
+            return {
+                "keep": "not listed any more; its row stays",
+                "mark": "not listed any more; its row stays and says so in gone_at",
+                "delete": "not listed any more; its row is deleted by the next run",
+            }[job.output.gone]
         case "not_taken":
             return f"the task does not take items of kind {one.kind}"
         case "current":

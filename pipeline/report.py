@@ -75,6 +75,7 @@ class RunReport:
         items_planned: Items that the run set out to annotate.
         items_done: Items annotated in full.
         items_failed: Items with at least one failure row.
+        rows_gone: Rows marked or deleted, since their item is not listed any more.
         rows_by_table: Result rows committed.
         failures_by_code: Failure rows committed.
         engine_start_s: How long loading the model took, in seconds.
@@ -93,6 +94,7 @@ class RunReport:
     items_planned: int
     items_done: int
     items_failed: int
+    rows_gone: int
     rows_by_table: dict[str, int]
     failures_by_code: dict[str, int]
     engine_start_s: float

@@ -22,8 +22,10 @@ from pipeline.board import start_board
 from pipeline.budget import ItemCounts, over_budget
 from pipeline.cluster import connect, disconnect
 from pipeline.commit import ResultSink, RowOrigin
+from pipeline.copies import Copies
 from pipeline.delta import refuse_unsafe_environment
 from pipeline.draining import Draining
+from pipeline.gone import settle_gone
 from pipeline.graph import (
     Layout,
     annotated_tables,
@@ -52,6 +54,7 @@ from pipeline.state_sql import Retry
 from schemas.failure import ClusterError, EngineError, TaglineError, UsageError
 from schemas.job import JobSpec
 from schemas.media import MediaKind
+from schemas.tables import FAILURES_TABLE
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ class _Run:
     items: ItemCounts = field(default_factory=ItemCounts)
     engine_start_s: float = 0.0
     annotate_s: float = 0.0
+    rows_gone: int = 0
 
 
 def run_job(
@@ -137,6 +141,8 @@ def _run_under(lease: Lease, run: _Run, model: ResolvedModel) -> RunReport:
         attempts=job.failures.attempts,
         windows=windows,
         retry=run.retry,
+        gone=job.output.gone,
+        find_twins=job.duplicates.exact == "copy",
     )
     try:
         outcome = _annotate(run, model, plan, sink, progress)
@@ -174,6 +180,9 @@ def _annotate(
         sink.failures.remove(plan.resolved)
     if run.stop.requested:
         return "interrupted"
+    # Not before: a listing that was cut short knows nothing of what is gone.
+    policy, tables = run.job.output.gone, {**sink.results, FAILURES_TABLE: sink.failures}
+    run.rows_gone = settle_gone(plan.gone, tables, policy)
     if not plan.parts:
         return "nothing_to_do"
     progress.planned(plan.counts.planned)
@@ -214,8 +223,8 @@ def _drain(
         plan, run.job.storage, decode, annotate, layout, board, run.job.failures.attempts
     )
     try:
-        with Polled(graph, interruption.ask) as tables:
-            outcome = _collect(run, tables, sink, progress, board)
+        with Polled(graph, interruption.ask) as tables, Copies() as copies:
+            outcome = _collect(run, tables, sink, progress, board, copies)
             _check_all_came(run, plan, outcome)
     except RayError as error:
         sink.flush()
@@ -254,11 +263,12 @@ def _collect(
     sink: ResultSink,
     progress: Progress,
     board: Any,
+    copies: Copies,
 ) -> Outcome:
     """Take tables until they end, the budget is spent or a stop is asked and heeded."""
     draining: Draining | None = None
     for table in tables:
-        _take(table, run, sink, board)
+        _take(None if table is None else copies.settled(table), run, sink, board)
         progress.tick()
         if run.stop.requested:
             draining = draining or Draining(board, run.job.resources.stop_grace_s)
@@ -322,6 +332,7 @@ def _report(
         items_planned=counts.planned,
         items_done=items.done,
         items_failed=items.failed,
+        rows_gone=run.rows_gone,
         rows_by_table=dict(sink.counts.rows),
         failures_by_code=dict(sink.counts.failures),
         engine_start_s=run.engine_start_s,

@@ -61,6 +61,8 @@ class Item:
         carried: What came with it and goes to the output's rows, as a JSON object.
         subtitles: A video's subtitles, if they are in a file of their own.
         windows: What the output holds of its windows, as a JSON object, if that is current.
+        twin: What it has in common with other items of the plan that may show the very same;
+            None if there are none.
     """
 
     item_id: str
@@ -72,6 +74,7 @@ class Item:
     carried: str | None = None
     subtitles: Medium | None = None
     windows: str | None = None
+    twin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class DecodedItem:
         failure: Why it failed, if it did.
         left_out: Images that are not among its frames although the item did not fail.
         part: Which of its rows this is, if it is a video that was cut into windows.
+        digest: Of what is shown of an item that may have twins; None for all others.
     """
 
     item: Item
@@ -106,6 +110,7 @@ class DecodedItem:
     failure: ItemFailure | None
     left_out: tuple[LeftOut, ...] = ()
     part: Part | None = None
+    digest: str | None = None
 
     @property
     def places(self) -> tuple[int, ...]:

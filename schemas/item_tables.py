@@ -84,6 +84,8 @@ _ITEM_FIELDS = [
     *LISTED_FIELDS,
     # What the output holds of a video's windows, as a JSON object, if that is current.
     pa.field("windows", pa.string()),
+    # What items that may show the very same have in common.
+    pa.field("twin", pa.string()),
     pa.field("tasks", pa.list_(PENDING_TASK_TYPE), nullable=False),
 ]
 
@@ -105,6 +107,7 @@ DECODED_SCHEMA = pa.schema(
         pa.field("source_format", pa.string()),
         pa.field("cues", pa.list_(CUE_TYPE)),
         pa.field("left_out", pa.list_(LEFT_OUT_TYPE)),
+        pa.field("digest", pa.string()),
         pa.field("failure", FAILURE_TYPE),
     ]
 )
@@ -136,6 +139,9 @@ ANNOTATED_SCHEMA = pa.schema(
         pa.field("engine_tries", pa.int32()),
         # What had to be changed of the request until the model answered, in order.
         pa.field("repairs", pa.list_(pa.string())),
+        pa.field("twin", pa.string()),
+        # The item whose answer this row is to take; it has none itself then.
+        pa.field("copied_from", pa.string()),
     ]
 )
 
@@ -152,6 +158,7 @@ def item_from_row(row: dict) -> Item:
         carried=row["carried"],
         subtitles=Medium(**row["subtitles"]) if row["subtitles"] else None,
         windows=row["windows"],
+        twin=row["twin"],
     )
 
 
@@ -174,6 +181,7 @@ def _item_columns(items: list[Item]) -> dict[str, list]:
         "context": [context_to_json(item.context) for item in items],
         "carried": [item.carried for item in items],
         "windows": [item.windows for item in items],
+        "twin": [item.twin for item in items],
         "tasks": [[vars(task) for task in item.tasks] for item in items],
     }
 
@@ -238,6 +246,7 @@ def decoded_to_table(decoded: list[DecodedItem]) -> pa.Table:
         "source_format": [None if f is None else f.source_format for f in frames],
         "cues": [None if f is None else [vars(cue) for cue in f.cues] for f in frames],
         "left_out": [[vars(left) for left in one.left_out] for one in decoded],
+        "digest": [one.digest for one in decoded],
         "failure": [failure_to_struct(one.failure) for one in decoded],
     }
     return pa.table(columns, schema=DECODED_SCHEMA)
@@ -260,6 +269,7 @@ def table_to_decoded(table: pa.Table) -> list[DecodedItem]:
                 failure=failure_from_struct(row["failure"]),
                 left_out=tuple(LeftOut(**left) for left in row["left_out"] or ()),
                 part=None if row["part"] is None else Part(row["part"], row["parts"]),
+                digest=row["digest"],
             )
         )
     return decoded

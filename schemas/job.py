@@ -177,7 +177,19 @@ class FailureSpec(Section):
         default=50, description="A fraction is judged only after this many items."
     )
     attempts: Annotated[int, Field(ge=1, le=10)] = Field(
-        default=3, description="Runs that try an item whose failure may pass."
+        default=3,
+        description="Runs that try an item whose failure may pass; and workers that one item "
+        "may cost before it is left out as poison.",
+    )
+
+
+class DuplicateSpec(Section):
+    """What becomes of items that show the very same."""
+
+    exact: Literal["copy", "annotate"] = Field(
+        default="copy",
+        description="Files with the same content are annotated once, and the others get a copy "
+        "of the row with `copied_from`; or each is annotated.",
     )
 
 
@@ -209,12 +221,20 @@ class ResourceSpec(Section):
     )
 
 
+GonePolicy = Literal["keep", "mark", "delete"]
+
+
 class OutputSpec(Section):
     """Where the tables go."""
 
     uri: str
     commit_every_s: PositiveFloat = 60.0
     commit_every_rows: PositiveInt = 20_000
+    gone: GonePolicy = Field(
+        default="keep",
+        description="What becomes of rows whose item the input does not list any more: they "
+        "stay, get the time in `gone_at`, or are deleted.",
+    )
 
     @field_validator("uri")
     @classmethod
@@ -241,6 +261,7 @@ class JobSpec(Section):
     media: MediaSpec = MediaSpec()
     output: OutputSpec
     failures: FailureSpec = FailureSpec()
+    duplicates: DuplicateSpec = DuplicateSpec()
     resources: ResourceSpec = ResourceSpec()
 
     @field_validator("input", mode="before")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,7 +12,7 @@ from pipeline.owed import OwedTask
 from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.state_sql import Retry
 from schemas.failure import FailureCode
-from schemas.item import Item
+from schemas.item import Item, Medium
 from schemas.item_tables import plan_to_items
 from schemas.job import OutputSpec, StorageSpec
 from schemas.media import MediaKind
@@ -23,10 +24,8 @@ TAGS = OwedTask(bound("tags"), {"image": "f1"})
 SUMMARY = OwedTask(bound("video_summary"), {"video": "f1"})
 
 
-def plan_of(root, items, tasks=(CAPTION,), retry=None) -> Plan:
-    return make_plan(
-        iter(items), tasks, str(root), STORAGE, run_id="r", attempts=3, retry=retry
-    )
+def plan_of(root, items, tasks=(CAPTION,), **options) -> Plan:
+    return make_plan(iter(items), tasks, str(root), STORAGE, run_id="r", attempts=3, **options)
 
 
 def items_of(plan: Plan) -> dict[str, Item]:
@@ -167,3 +166,45 @@ def test_parts_are_removed_without_a_trace(root):
     assert plan.parts
     remove_plan(plan, STORAGE)
     assert not list(root.rglob("*.parquet"))
+
+
+def test_files_of_one_size_and_tag_with_the_same_tasks_may_be_twins(root):
+    def on_s3(name, size, version, **more):
+        medium = Medium(f"s3://b/{name}", size, version)
+        return replace(listed(name), media=(medium,), item_version=version, **more)
+
+    items = [
+        on_s3("a", 10, "x"),
+        on_s3("b", 10, "x"),
+        on_s3("other tag", 10, "y"),
+        on_s3("other size", 11, "x"),
+        on_s3("other context", 10, "x", context={"title": "Mug"}),
+        on_s3("size not known", None, "x"),
+        on_s3("nor here", None, "x"),
+    ]
+    found = items_of(plan_of(root, items, find_twins=True))
+    assert found["a"].twin is not None
+    assert {name: item.twin == found["a"].twin for name, item in found.items()} == {
+        name: name in ("a", "b") for name in found
+    }
+    assert {item.twin for name, item in found.items() if name not in ("a", "b")} == {None}
+
+
+def test_local_files_of_one_size_may_be_twins_whatever_their_times(root):
+    items = [
+        replace(listed(name), media=(Medium(f"/in/{name}", 10, name),), item_version=name)
+        for name in ("a", "b")
+    ]
+    found = items_of(plan_of(root, items, find_twins=True))
+    assert found["a"].twin == found["b"].twin is not None
+    assert {item.twin for item in items_of(plan_of(root, items)).values()} == {None}
+
+
+def test_an_item_that_is_owed_less_than_another_is_no_twin_of_it(root):
+    items = [
+        replace(listed(name), media=(Medium(f"/in/{name}", 10, "v1"),)) for name in ("a", "b")
+    ]
+    commit(root, annotated("a", fingerprint="f1"))
+    found = items_of(plan_of(root, items, tasks=(CAPTION, TAGS), find_twins=True))
+    assert [len(found[name].tasks) for name in ("a", "b")] == [1, 2]
+    assert {item.twin for item in found.values()} == {None}
