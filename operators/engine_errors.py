@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from schemas.failure import EngineError, FailureCode, ItemFailure, Stage, TaglineError
+from schemas.failure import (
+    EngineError,
+    FailureCode,
+    ItemFailure,
+    Stage,
+    TaglineError,
+    exception_digest,
+)
 
 LOG_TAIL_BYTES = 64 * 1024
 
@@ -71,7 +78,8 @@ def request_failure(error: BaseException, log_path: Path | None) -> BaseExceptio
     elif _TOO_MUCH.search(reason):
         code = FailureCode.PROMPT_TOO_LONG
         remedy = "; raise model.engine_args.max_num_batched_tokens, or send fewer frames"
-    return ItemFailure(Stage.ANNOTATE, code, f"the engine refused it: {reason}{remedy}")
+    message = f"the engine refused it: {reason}{remedy}"
+    return ItemFailure(Stage.ANNOTATE, code, message, exception=exception_digest(error))
 
 
 def _reason(error: BaseException) -> str:

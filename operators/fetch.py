@@ -15,7 +15,7 @@ from operators.sources.inside import InsideReader
 from operators.storage import Stores
 from operators.storage.base import too_large
 from operators.video.subtitles import MAX_FILE_BYTES as MAX_SUBTITLE_BYTES
-from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
+from schemas.failure import FailureCode, ItemFailure, Stage, UsageError, exception_digest
 from schemas.item import Item, LeftOut, Medium
 from schemas.job import MediaSpec, SeveralImages, StorageSpec
 from schemas.media import MediaKind
@@ -230,4 +230,5 @@ def as_failure(error: Exception, stage: Stage, item: Item) -> ItemFailure:
         stage,
         FailureCode.UNEXPECTED,
         f"{type(error).__name__}: {error} (item {item.item_id}); this is a defect of Tagline's",
+        exception=exception_digest(error),
     )

@@ -173,3 +173,27 @@ def test_unsafe_rename_is_refused():
     refuse_unsafe_environment({})
     with pytest.raises(UsageError, match="AWS_S3_ALLOW_UNSAFE_RENAME"):
         refuse_unsafe_environment({"AWS_S3_ALLOW_UNSAFE_RENAME": "true"})
+
+
+def test_a_failure_keeps_the_time_at_which_its_item_failed_first(tmp_path):
+    root = str(tmp_path / "out")
+    first = make_sink(root)
+    first.add(table(failed("a", FailureCode.UNPARSABLE), failed("b", FailureCode.UNPARSABLE)))
+    first.flush()
+    before = {row["item_id"]: row for row in rows_of(root, "failures")}
+    assert before["a"]["first_failed_at"] == before["a"]["failed_at"]
+
+    again = make_sink(root, "run-2")
+    tried = {"failed_before": True, "attempt": 2}
+    again.add(
+        table(
+            failed("a", FailureCode.STORAGE_UNAVAILABLE, **tried),
+            failed("b", FailureCode.UNPARSABLE, **tried, item_version="v2"),
+        )
+    )
+    again.flush()
+    after = {row["item_id"]: row for row in rows_of(root, "failures")}
+    assert after["a"]["first_failed_at"] == before["a"]["failed_at"] < after["a"]["failed_at"]
+    assert after["a"]["code"] == "storage_unavailable"
+    # Another version of its file has not failed before.
+    assert after["b"]["first_failed_at"] == after["b"]["failed_at"]
