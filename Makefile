@@ -26,7 +26,7 @@ export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
 .PHONY: help env demo demo-stop demo-eval demo-parity demo-train test check lock clean test-rgw bench-pipeline bench-memory bench-long-video \
-  bench-plan storm
+  bench-plan storm chaos mutants
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -78,6 +78,9 @@ bench-plan: env ## Measure planning a manifest of millions of rows
 
 storm: env ## Lose replies to 1,600 commits of 8 processes, spoil a fifth of 10,000 reads: SEED=n
 	@$(BIN)/python -m tests.storm $(if $(SEED),--seed $(SEED))
+
+mutants: env ## Remove each guard of the pipeline in turn, and see that a test fails
+	@$(BIN)/python -m tests.mutants $(if $(ONLY),--only "$(ONLY)")
 
 chaos: env ## Kill a whole job a hundred times at random moments, and check what it leaves: SEED=n, KILLS=n
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS))

@@ -11,7 +11,7 @@ from pipeline.commit import ResultSink, RowOrigin
 from pipeline.owed import OwedTask
 from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.state_sql import Retry
-from schemas.failure import FailureCode
+from schemas.failure import FailureCode, UsageError
 from schemas.item import Item, Medium
 from schemas.item_tables import plan_to_items
 from schemas.job import OutputSpec, StorageSpec
@@ -208,3 +208,24 @@ def test_an_item_that_is_owed_less_than_another_is_no_twin_of_it(root):
     found = items_of(plan_of(root, items, tasks=(CAPTION, TAGS), find_twins=True))
     assert [len(found[name].tasks) for name in ("a", "b")] == [1, 2]
     assert {item.twin for item in found.values()} == {None}
+
+
+def test_rows_of_items_that_are_gone_are_found_by_policy(root):
+    commit(root, annotated("stays"), annotated("gone"), failed("lost", FailureCode.CORRUPT))
+    listing = [listed("stays"), listed("new")]
+    assert plan_of(root, listing).gone == []
+
+    [marked] = plan_of(root, listing, gone="mark").gone
+    assert (marked.table, marked.returning.num_rows) == ("captions", 0)
+    assert marked.leaving.to_pylist() == [{"item_id": "gone", "task": "caption"}]
+
+    rows, failures = plan_of(root, listing, gone="delete").gone
+    assert rows.leaving.column("item_id").to_pylist() == ["gone"]
+    assert failures.table == "failures"
+    assert failures.leaving.column("item_id").to_pylist() == ["lost"]
+
+
+def test_an_empty_listing_never_means_that_all_is_gone(root):
+    commit(root, annotated("a"), annotated("b"))
+    with pytest.raises(UsageError, match="would remove all 2 rows"):
+        plan_of(root, [], gone="delete")

@@ -1,0 +1,168 @@
+"""What is removed, and which tests must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A limit, fence or check in the source.
+
+    Attributes:
+        what: It guards, in a few words.
+        file: Where it is.
+        there: Its text, which the file has once.
+        gone: What stands there without it.
+        tests: That must fail then.
+    """
+
+    what: str
+    file: str
+    there: str
+    gone: str
+    tests: tuple[str, ...]
+
+
+GUARDS = (
+    Guard(
+        "a run that was followed commits no more",
+        "pipeline/output_table.py",
+        "if held > self._lease.number:",
+        "if False:",
+        ("tests/pipeline/test_lease.py",),
+    ),
+    Guard(
+        "a commit whose reply got lost is not made twice",
+        "pipeline/output_table.py",
+        "if self._was_applied(deadline):",
+        "if False:",
+        ("tests/pipeline/test_output_table.py", "tests/pipeline/test_commit.py"),
+    ),
+    Guard(
+        "a table made for other answers is left alone",
+        "pipeline/output_table.py",
+        "if others:",
+        "if False:",
+        ("tests/pipeline/test_output_format.py",),
+    ),
+    Guard(
+        "a run waits for the end of another",
+        "pipeline/lease.py",
+        "        _require_end(leases, last, before)\n",
+        "        pass\n",
+        ("tests/pipeline/test_lease.py",),
+    ),
+    Guard(
+        "of two that take a lease at once one is refused",
+        "pipeline/lease.py",
+        "_bytes(holder), if_absent=True)",
+        "_bytes(holder))",
+        ("tests/pipeline/test_lease.py", "tests/pipeline/test_store_check.py"),
+    ),
+    Guard(
+        "tables of a later version are refused",
+        "pipeline/output_format.py",
+        "if version > SCHEMA_VERSION:",
+        "if False:",
+        ("tests/pipeline/test_output_format.py",),
+    ),
+    Guard(
+        "an id stands for one item",
+        "pipeline/plan.py",
+        "            refuse_repeated_ids(database)\n",
+        "",
+        ("tests/pipeline/test_plan.py", "tests/pipeline/test_odd_items.py"),
+    ),
+    Guard(
+        "an empty listing deletes nothing",
+        "pipeline/gone.py",
+        'if policy == "delete" and leaving and not listed:',
+        "if False:",
+        ("tests/pipeline/test_plan.py",),
+    ),
+    Guard(
+        "what an item is owed is part of being a twin",
+        "pipeline/twins.py",
+        "to_json(list_transform(tasks, lambda t: [t.name, t.fingerprint])),",
+        "'[]',",
+        ("tests/pipeline/test_plan.py",),
+    ),
+    Guard(
+        "twins are confirmed by what they show",
+        "operators/decode.py",
+        "    digest.update(memoryview(frames.pixels))\n",
+        "",
+        ("tests/operators/test_decode.py",),
+    ),
+    Guard(
+        "commits may not overwrite each other by the environment's leave",
+        "pipeline/delta.py",
+        'if environ.get(UNSAFE_RENAME, "").lower() in ("1", "true"):',
+        "if False:",
+        ("tests/pipeline/test_commit.py",),
+    ),
+    Guard(
+        "what people have set stays",
+        "pipeline/locks.py",
+        "    if LOCKED not in rows.column_names:\n",
+        "    if True:\n",
+        ("tests/pipeline/test_edits.py",),
+    ),
+    Guard(
+        "results come before failures are taken away",
+        "pipeline/plan.py",
+        "WHERE r.item_version = f.item_version AND r.fingerprint = f.fingerprint",
+        "WHERE false",
+        ("tests/pipeline/test_plan.py",),
+    ),
+    Guard(
+        "too many failures end a run",
+        "pipeline/budget.py",
+        "return items.failed / seen > budget",
+        "return False",
+        ("tests/pipeline/test_layout.py",),
+    ),
+    Guard(
+        "an answer without image tokens is none",
+        "operators/talks.py",
+        "if completion.image_tokens != expected:",
+        "if False:",
+        ("tests/operators/test_annotate.py",),
+    ),
+    Guard(
+        "a cut answer is none",
+        "operators/talks.py",
+        'if completion.finish_reason == "length":',
+        "if False:",
+        ("tests/operators/test_annotate.py",),
+    ),
+    Guard(
+        "other pixels are not taken for those prepared before",
+        "operators/talks.py",
+        "if frames is self.decoded.frames and not self.repairs:",
+        "if True:",
+        ("tests/operators/test_annotate.py", "tests/contracts/test_task.py"),
+    ),
+    Guard(
+        "images have a limit of pixels",
+        "operators/images.py",
+        "if width * height > max_source_pixels:",
+        "if False:",
+        ("tests/operators/test_images.py",),
+    ),
+    Guard(
+        "an object that was replaced is not read for the one that was listed",
+        "operators/storage/s3.py",
+        '            arguments["IfMatch"] = f\'"{version}"\'\n',
+        "            pass\n",
+        ("tests/contracts/test_store.py",),
+    ),
+    Guard(
+        "decoding has a time limit",
+        "operators/decode.py",
+        "if time.monotonic() > self._deadline:",
+        "if False:",
+        ("tests/operators/test_decode.py",),
+    ),
+)
