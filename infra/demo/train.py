@@ -29,7 +29,7 @@ from infra.demo.training.examples import Encoder
 from infra.demo.training.learner import Learner, Losses
 from infra.demo.training.plan import SEEING_SHARE, TOGETHER_SHARE, steps_from
 
-STEPS = 11_000
+STEPS = 10_300
 PEAK_RATE = 1e-3
 SAVE_EVERY_S = 300.0
 SAY_EVERY_S = 60.0
