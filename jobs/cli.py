@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from functools import partial
@@ -344,7 +345,20 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # Names of files may hold what the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        _leave_a_dead_ray(end.code)
+        raise
+
+
+def _leave_a_dead_ray(code: object) -> None:
+    """End the process here and now if Ray died in it, see `pipeline.cluster.is_abandoned`."""
+    cluster = sys.modules.get("pipeline.cluster")
+    if cluster is not None and cluster.is_abandoned():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else ExitCode.INFRASTRUCTURE)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib.metadata
 import logging
 import os
@@ -199,7 +198,19 @@ def disconnect(cluster: ClusterSize) -> None:
         return
     if _dead_parts():
         # The graph's threads wait in it for what will not come, and Ray ends a process whose
-        # threads are in it once it is left. There is nothing to leave any more.
-        atexit.unregister(ray_worker.shutdown)
+        # threads are in it once it is left: see `is_abandoned`.
+        _abandoned.set()
         return
     ray.shutdown()
+
+
+def is_abandoned() -> bool:
+    """Whether Ray died and could not be left.
+
+    Such a process must end by `os._exit`: in an orderly end Ray would crash it, or give it an
+    exit code that means something else.
+    """
+    return _abandoned.is_set()
+
+
+_abandoned = threading.Event()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 import ray
 
+from jobs.exit_codes import ExitCode
 from pipeline import cluster
-from pipeline.cluster import connect, require_ray
+from pipeline.cluster import ClusterSize, connect, disconnect, is_abandoned, require_ray
 from schemas.failure import ClusterError
 from schemas.job import ResourceSpec
 
@@ -65,3 +67,40 @@ def test_a_ray_that_does_not_come_up_is_a_cluster_error(
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(ClusterError, match="timed out during startup"):
         connect(ResourceSpec())
+
+
+def test_a_dead_ray_is_left_as_it_is(
+    process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.ray_worker, "_global_node", Node(raylet=process))
+    monkeypatch.setattr(cluster, "_abandoned", threading.Event())
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    left = []
+    monkeypatch.setattr(ray, "shutdown", lambda: left.append(True))
+    mine = ClusterSize(cpus=4, gpus=0, started_here=True)
+    disconnect(mine)
+    assert (left, is_abandoned()) == ([True], False)
+    process.kill()
+    process.wait()
+    disconnect(mine)
+    assert (left, is_abandoned()) == ([True], True)
+
+
+HOOKED = """
+import atexit, os, sys
+from jobs import cli
+from pipeline import cluster
+
+atexit.register(os._exit, 99)  # As Ray does where it was left with threads in it.
+if sys.argv.pop(1) == "dead":
+    cluster._abandoned.set()
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(("ray_is", "code"), [("dead", ExitCode.USAGE), ("well", 99)])
+def test_the_exit_code_is_ours_even_if_ray_died(ray_is: str, code: int) -> None:
+    command = [sys.executable, "-c", HOOKED, ray_is, "validate", "/no/such/job.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == code
+    assert "/no/such/job.yaml" in done.stderr
