@@ -16,6 +16,8 @@ from tests.storm.commits import storm_of_commits
 from tests.storm.oracle import s3_client
 from tests.storm.reads import storm_of_reads
 
+CHECKPOINT_EVERY = 10
+
 
 def main(arguments: list[str]) -> int:
     """Run both storms; prints one JSON object last on standard output.
@@ -52,6 +54,7 @@ def _report(server: S3Server, chosen: argparse.Namespace) -> dict[str, Any]:
         processes=chosen.processes,
         commits=chosen.commits,
         seed=chosen.seed,
+        checkpoint_every=CHECKPOINT_EVERY,
     )
     expected = chosen.processes * chosen.commits
     return {"seed": chosen.seed, "commits": commits | {"expected": expected}, "reads": reads}

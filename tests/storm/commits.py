@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+from deltalake import DeltaTable, Schema
 
+from pipeline.delta import storage_options
 from pipeline.output_table import OutputTable
 from schemas.job import StorageSpec
 from tests.storm.faults import Fault, Schedule
@@ -100,6 +102,7 @@ def storm_of_commits(
     commits: int,
     seed: int,
     replace_every: int = 0,
+    checkpoint_every: int = 0,
     timeout_s: float = 120.0,
 ) -> dict[str, Any]:
     """Let processes commit through a proxy that drops replies, and count what came of it.
@@ -111,8 +114,12 @@ def storm_of_commits(
         commits: By each.
         seed: Of the faults.
         replace_every: See `Writer`.
+        checkpoint_every: Commits between two checkpoints of the log, for which the table is
+            made beforehand; 0 leaves both to the writers.
         timeout_s: See `StorageSpec`.
     """
+    if checkpoint_every:
+        _make_table(f"http://127.0.0.1:{upstream}", bucket, checkpoint_every)
     begun = time.monotonic()
     spawn = multiprocessing.get_context("spawn")
     schedule = Schedule(seed, {Fault.LOST_REPLY: LOST_SHARE})
@@ -134,6 +141,18 @@ def storm_of_commits(
         "requests": schedule.requests,
         "wall_s": round(wall_s, 1),
     }
+
+
+def _make_table(endpoint_url: str, bucket: str, checkpoint_every: int) -> None:
+    """With few entries after its last checkpoint a log is read in a few requests."""
+    uri = f"s3://{bucket}/{TABLE}"
+    storage = StorageSpec(endpoint_url=endpoint_url, path_style=True)
+    DeltaTable.create(
+        uri,
+        schema=Schema.from_arrow(SCHEMA),
+        configuration={"delta.checkpointInterval": str(checkpoint_every)},
+        storage_options=storage_options(uri, storage),
+    )
 
 
 def _verdict(journals: list[Journal], found: Found) -> dict[str, Any]:
