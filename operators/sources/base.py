@@ -9,6 +9,17 @@ from typing import Any, Protocol
 from schemas.item import Medium
 from schemas.media import MediaKind
 
+MAX_ID_BYTES = 4096
+AN_ID = f"an id of 1 to {MAX_ID_BYTES} bytes of UTF-8, none of them zero,"
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be an item's id, see `AN_ID`: tables keep it, and keys hold it."""
+    try:
+        return 0 < len(text.encode()) <= MAX_ID_BYTES and "\0" not in text
+    except UnicodeEncodeError:  # Half a surrogate pair.
+        return False
+
 
 @dataclass(frozen=True)
 class ListedItem:

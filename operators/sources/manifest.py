@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from operators.sources.base import ListedItem, SkippedFiles
+from operators.sources.base import AN_ID, ListedItem, SkippedFiles, is_id
 from operators.sources.inside import cell
 from operators.storage import ObjectInfo, Stores
 from schemas.failure import ItemFailure, StorageError, UsageError
@@ -30,7 +30,6 @@ from schemas.uris import join_uri
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".ndjson")
 ROWS_PER_BATCH = 4096
-MAX_ID_BYTES = 4096
 
 
 class Manifest(Iterator[ListedItem]):
@@ -165,10 +164,10 @@ class Manifest(Iterator[ListedItem]):
 
     def _id(self, info: ObjectInfo, number: int, value: Any) -> str:
         text = "" if value is None else str(value)
-        if not text or len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
+        if not is_id(text):
             raise UsageError(
-                f"input.manifest: row {number} of {info.uri}: expected an id of 1 to "
-                f"{MAX_ID_BYTES} bytes in column {self._spec.id!r}, not {text[:80]!r}"
+                f"input.manifest: row {number} of {info.uri}: expected {AN_ID} in column "
+                f"{self._spec.id!r}, not {text[:80]!r}"
             )
         return text
 

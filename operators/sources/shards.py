@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from operators.sources.base import ListedItem, SkippedFiles
+from operators.sources.base import AN_ID, ListedItem, SkippedFiles, is_id
 from operators.sources.listing import check_name, is_hidden
 from operators.sources.range_file import RangeFile
 from operators.sources.tar_places import damaged_place, member_place
@@ -21,7 +21,6 @@ from schemas.media import MediaKind, kind_from_name
 
 SUFFIX = ".tar"
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
-MAX_ID_BYTES = 4096
 
 
 class Shards(Iterator[ListedItem]):
@@ -110,7 +109,7 @@ class Shards(Iterator[ListedItem]):
         if not chosen:
             return None
         default_id = f"{info.uri}/{sample.key}"
-        if len(default_id.encode()) > MAX_ID_BYTES:
+        if not is_id(default_id):
             default_id = f"{info.uri}/@{sample.members[0].offset}"
         try:
             item_id = self._id(sample, default_id)
@@ -149,11 +148,11 @@ class Shards(Iterator[ListedItem]):
             return default
         value = sample.columns.get(name)
         text = "" if value is None or isinstance(value, list | dict) else str(value)
-        if not text or len(text.encode()) > MAX_ID_BYTES:
+        if not is_id(text):
             raise Damage(
                 sample.members[0].offset,
                 FailureCode.CORRUPT,
-                f"expected an id of 1 to {MAX_ID_BYTES} bytes in field {name!r} of the "
+                f"expected {AN_ID} in field {name!r} of the "
                 f"sample's .json, not {text[:80]!r}; see input.shards.id",
             )
         return text

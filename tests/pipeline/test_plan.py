@@ -182,7 +182,22 @@ def test_files_of_one_size_and_tag_with_the_same_tasks_may_be_twins(root):
         on_s3("size not known", None, "x"),
         on_s3("nor here", None, "x"),
     ]
+    items += [
+        replace(listed(name), media=(Medium("s3://b/0.tar", 999, "z", place),))
+        for name, place in (("in shard", "tar:512:10"), ("too", "tar:9216:10"))
+    ]
+    items.append(
+        replace(
+            items[-1],
+            item_id="shorter",
+            media=(Medium("s3://b/0.tar", 999, "z", "tar:512:11"),),
+        )
+    )
     found = items_of(plan_of(root, items, find_twins=True))
+    assert found["in shard"].twin == found["too"].twin is not None
+    assert found["shorter"].twin is None
+    for name in ("in shard", "too", "shorter"):
+        del found[name]
     assert found["a"].twin is not None
     assert {name: item.twin == found["a"].twin for name, item in found.items()} == {
         name: name in ("a", "b") for name in found

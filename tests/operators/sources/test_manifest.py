@@ -113,6 +113,8 @@ def test_pictures_may_lie_in_the_table_itself(tmp_path):
     [
         ([{"id": "", "m": "a.jpg"}], {}, "row 1 of .* expected an id"),
         ([{"id": "x" * 5000, "m": "a.jpg"}], {}, "expected an id of 1 to 4096 bytes"),
+        ([{"id": "a\0b", "m": "a.jpg"}], {}, "none of them zero"),
+        ([{"id": "\ud800", "m": "a.jpg"}], {}, "of UTF-8"),
         ([[1, 2]], {}, "line 1 of .* is no JSON object"),
     ],
 )
