@@ -17,7 +17,7 @@ SHOWN = (
     "photos/item-0021.png",
     "photos/item-0036.webp",
     "photos/item-0040.jpg",
-    "films/film-05.mp4",
+    "films/film-02.mp4",
 )
 """Names in the demo's catalogue."""
 
