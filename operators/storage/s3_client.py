@@ -1,11 +1,12 @@
-"""The boto3 client that speaks to the store."""
+"""The client that speaks to the store: boto3's, made without what boto3 puts around it."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
+from botocore.session import Session, get_session
 
 from operators.storage.s3_errors import FOREIGN
 from schemas.failure import UsageError
@@ -34,7 +35,7 @@ def make_client(spec: StorageSpec) -> Any:
         response_checksum_validation="when_required",
     )
     try:
-        client = boto3.session.Session().client(
+        client = _session().create_client(
             "s3",
             endpoint_url=spec.endpoint_url,
             # A custom endpoint needs a region only for the signature.
@@ -49,6 +50,18 @@ def make_client(spec: StorageSpec) -> Any:
     # botocore waits for ever when a connection breaks within an interim reply.
     client.meta.events.register("before-sign.s3.PutObject", _expect_no_interim_reply)
     return client
+
+
+def _session() -> Session:
+    """A session of its own, since credentials change; what describes S3 is parsed but once."""
+    session = get_session()
+    session.register_component("data_loader", _descriptions())
+    return session
+
+
+@cache
+def _descriptions() -> Any:
+    return get_session().get_component("data_loader")
 
 
 def _expect_no_interim_reply(request: Any, **_: Any) -> None:

@@ -13,6 +13,7 @@ REPORT = RunReport(
     items_planned=50,
     items_done=48,
     items_failed=2,
+    rows_gone=0,
     rows_by_table={"captions": 48},
     failures_by_code={"not_media": 2},
     engine_start_s=31.0,
