@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from operators.annotate import AnnotateOperator
 from operators.base import EngineSpec
-from operators.fake_engine import pixel_digest
+from operators.fake_engine import FakeEngine, pixel_digest
 from operators.models.base import Geometry
 from operators.repairs import every_second
 from operators.tasks.registry import bind_tasks
@@ -146,3 +147,28 @@ def test_what_stays_too_long_fails_as_such(operator):
 def test_rows_tell_what_was_changed_until_the_model_answered(operator):
     rows = operator(decoded_to_table([decoded("good"), decoded("bad", 5)])).to_pylist()
     assert [row["repairs"] for row in rows] == [None, None, ["other_seed"], ["other_seed"]]
+
+
+class Recording(FakeEngine):
+    """Notes which pixels came under which key, as an engine that prepares media once would."""
+
+    def __init__(self) -> None:
+        super().__init__(geometry=GEOMETRY, most_image_tokens=50)
+        self.pixels: dict[str, set[str]] = defaultdict(set)
+
+    def submit(self, request):
+        self.pixels[request.media_key].add(pixel_digest(request.frames))
+        return super().submit(request)
+
+
+def test_what_is_shown_with_less_goes_by_another_key():
+    engine = Recording()
+    engine.start()
+    made = AnnotateOperator(EngineSpec("fake"), "minicpm-v-2.6", GEOMETRY, bind_tasks(TASKS))
+    made.use(engine)
+    film = DecodedItem(item("film", MediaKind.VIDEO), video(8, 60, 40), None)
+    [row] = made(decoded_to_table([film])).to_pylist()
+    made.close()
+    assert row["failure"] is None
+    assert len(engine.pixels) == 3
+    assert all(len(digests) == 1 for digests in engine.pixels.values())
