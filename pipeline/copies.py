@@ -85,7 +85,16 @@ class Copies:
             "SELECT row FROM waiting WHERE for_item = ? AND task = ?", key
         ).fetchall()
         self._rows.execute("DELETE FROM waiting WHERE for_item = ? AND task = ?", key)
-        return [_copied(json.loads(row), first) for (row,) in waited]
+        return [row for (text,) in waited for row in self._with_answer(json.loads(text), first)]
+
+    def _with_answer(self, twin: dict[str, Any], first: dict[str, Any]) -> list[dict[str, Any]]:
+        """A twin's row, and those that wait for it in turn.
+
+        It may have been the first of others itself, before the board's process died and its
+        successor took another one for that.
+        """
+        copied = _copied(twin, first)
+        return [copied, *self._answer(copied)]
 
     def _take(self, twin: dict[str, Any]) -> list[dict[str, Any]]:
         key = (twin["copied_from"], twin["task"])
@@ -93,7 +102,7 @@ class Copies:
             "SELECT row FROM answered WHERE item = ? AND task = ?", key
         ).fetchone()
         if found:
-            return [_copied(twin, json.loads(found[0]))]
+            return self._with_answer(twin, json.loads(found[0]))
         self._rows.execute("INSERT INTO waiting VALUES (?, ?, ?)", (*key, _text(twin)))
         return []
 

@@ -51,6 +51,15 @@ def test_a_failure_is_shared_as_well():
     assert row["answer"] is None
 
 
+@pytest.mark.parametrize("order", ["cba", "cab", "bac", "abc"])
+def test_a_twin_of_a_twin_gets_the_answer_in_any_order(order):
+    rows = {"c": first("c"), "a": twin("a", "c"), "b": twin("b", "a")}
+    with Copies() as copies:
+        out = [row for name in order for row in copies.settled(table(rows[name])).to_pylist()]
+    assert sorted(row["item_id"] for row in out) == ["a", "b", "c"]
+    assert {json.loads(row["answer"])["caption"] for row in out} == {"caption of c"}
+
+
 def test_what_waits_in_vain_does_not_come_out():
     with Copies() as copies:
         assert copies.settled(table(twin("b", "a"), annotated("c"))).num_rows == 1
