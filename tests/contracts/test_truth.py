@@ -147,7 +147,7 @@ RELIABLE = (
     *("caption_1", "caption_2", "caption_3", "tags_f1", "sentiment", "chapters"),
     "listing_attributes",
 )
-"""What the model's card says that it can do; the others are only asked for."""
+"""What the model does well, as its card says, or mostly; the others are only asked for."""
 
 
 def test_a_sample_of_what_is_measured(trained: RunningEngine, tmp_path: Path) -> None:
