@@ -13,8 +13,8 @@ def attend(
     """What each query gathers from the values, by how its keys suit it.
 
     PyTorch's own attention goes backward in bfloat16 six times more slowly than in float32 on a
-    CPU, so that there the products are spelled out where precisions are mixed: that takes half to
-    two thirds of the time of float32.
+    CPU, so that there the products are spelled out where precisions are mixed: that takes half
+    to two thirds of the time of float32.
 
     Args:
         queries: (sequences, heads, queries, size).
