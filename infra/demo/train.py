@@ -27,9 +27,8 @@ from infra.demo.training.corpus import corpus
 from infra.demo.training.examination import examine
 from infra.demo.training.examples import Encoder
 from infra.demo.training.learner import Learner, Losses
-from infra.demo.training.plan import SEEING_SHARE, TOGETHER_SHARE, steps_from
+from infra.demo.training.plan import STEPS, schedule, steps_from
 
-STEPS = 10_300
 PEAK_RATE = 1e-3
 SAVE_EVERY_S = 300.0
 SAY_EVERY_S = 60.0
@@ -51,14 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     torch.set_num_threads(max(1, (os.cpu_count() or 1)))
     tokenizer = _tokenizer(chosen.state / "tokenizer.json")
     encoder = Encoder(TRAINED, tokenizer)
-    learner = Learner(
-        TRAINED,
-        chosen.seed,
-        chosen.steps,
-        chosen.rate,
-        seeing_until=round(SEEING_SHARE * chosen.steps),
-        together_from=round((1 - TOGETHER_SHARE) * chosen.steps),
-    )
+    learner = Learner(TRAINED, chosen.seed, schedule(chosen.steps), chosen.rate)
     kept = chosen.state / "state.pt"
     if kept.is_file():
         learner.resume(kept)
@@ -108,7 +100,7 @@ def _train(learner: Learner, encoder: Encoder, chosen: argparse.Namespace, kept:
             learner.save(kept)
             saved = now
         if learner.done == chosen.steps or (
-            learner.done % chosen.examine_every == 0 and learner.done > learner.seeing_until
+            learner.done % chosen.examine_every == 0 and learner.done > learner.schedule.seeing_until
         ):
             print(json.dumps(examine(learner, encoder, tuple(MAKERS), 2, 0.5)), flush=True)
         if chosen.minutes and now - begun > 60 * chosen.minutes:
@@ -119,10 +111,12 @@ def _train(learner: Learner, encoder: Encoder, chosen: argparse.Namespace, kept:
 def _say(learner: Learner, recent: Sequence[Losses], pace: float) -> None:
     answers = sum(one.answers for one in recent) / len(recent)
     seeing = sum(one.seeing for one in recent) / len(recent)
-    left = (learner.steps - learner.done) * pace / 60
+    asides = sum(one.asides for one in recent) / len(recent)
+    steps = learner.schedule.steps
+    left = (steps - learner.done) * pace / 60
     print(
-        f"step {learner.done}/{learner.steps}  answers {answers:.4f}  seeing {seeing:.4f}  "
-        f"rate {learner.rate:.1e}  {pace:.2f} s a step, {left:.0f} min left",
+        f"step {learner.done}/{steps}  answers {answers:.4f}  asides {asides:.4f}  "
+        f"seeing {seeing:.4f}  rate {learner.rate:.1e}  {pace:.2f} s a step, {left:.0f} min left",
         flush=True,
     )
 

@@ -30,6 +30,8 @@ class Asked:
         plant: Changes a thing of a scene so that the question suits it, or is answered by
             yes; leaves it as it is where that is not needed.
         choices: Of type ``choice``.
+        needs_plant: Whether it cannot be asked of every scene.
+        about: The words that have to be looked for in the picture.
     """
 
     question: str
@@ -38,11 +40,17 @@ class Asked:
     plant: Callable[[random.Random, Thing], Thing] = lambda rng, thing: thing
     choices: tuple[str, ...] = ()
     needs_plant: bool = False
+    about: tuple[str, ...] = ()
 
     def option(self) -> dict[str, Any]:
         """As a job file has it."""
         asked: dict[str, Any] = {"question": self.question, "type": self.type}
         return asked | ({"choices": list(self.choices)} if self.choices else {})
+
+
+def simple_question(rng: random.Random) -> Asked:
+    """Whether there is something, or how many of it: one word to look for."""
+    return rng.choice((_is_there_product, _is_there_word, _how_many_of, _how_many))(rng)
 
 
 def questions(rng: random.Random, count: int) -> list[Asked]:
@@ -82,6 +90,7 @@ def _is_there_product(rng: random.Random) -> Asked:
         "yes_no",
         lambda scene: count_of(product, scene.things) > 0,
         lambda _, thing: replace(thing, product=product),
+        about=(product,),
     )
 
 
@@ -103,6 +112,7 @@ def _is_there_coloured(rng: random.Random) -> Asked:
         "yes_no",
         lambda scene: any((t.product, t.colour) == (product, colour) for t in scene.things),
         plant,
+        about=(product, colour),
     )
 
 
@@ -118,14 +128,21 @@ def _is_there_word(rng: random.Random) -> Asked:
 
     words = rng.choice(("Is anything {}?", "Is there anything {}?", "Is something {}?"))
     return Asked(
-        words.format(word), "yes_no", lambda scene: count_of(word, scene.things) > 0, plant
+        words.format(word),
+        "yes_no",
+        lambda scene: count_of(word, scene.things) > 0,
+        plant,
+        about=(word,),
     )
 
 
 def _is_background(rng: random.Random) -> Asked:
     ground = rng.choice(tuple(BACKGROUNDS))
     return Asked(
-        f"Is the background {ground}?", "yes_no", lambda scene: scene.background == ground
+        f"Is the background {ground}?",
+        "yes_no",
+        lambda scene: scene.background == ground,
+        about=(ground, "background"),
     )
 
 
@@ -136,7 +153,7 @@ def _how_many(rng: random.Random) -> Asked:
             *("How many objects are shown?", "How many products are in the picture?"),
         )
     )
-    return Asked(words, "number", lambda scene: len(scene.things))
+    return Asked(words, "number", lambda scene: len(scene.things), about=("things",))
 
 
 def _how_many_of(rng: random.Random) -> Asked:
@@ -147,6 +164,7 @@ def _how_many_of(rng: random.Random) -> Asked:
             "number",
             lambda scene: count_of(word, scene.things),
             lambda _, thing: replace(thing, product=word),
+            about=("number", word),
         )
     return Asked(
         f"How many {word} things are there?",
@@ -155,6 +173,7 @@ def _how_many_of(rng: random.Random) -> Asked:
         lambda _, thing: replace(
             thing, **({"pattern": word} if word in PATTERNS else {"size": word})
         ),
+        about=("number", word),
     )
 
 
@@ -184,6 +203,7 @@ def _attribute(rng: random.Random) -> Asked:
         lambda _, thing: replace(thing, product=product),
         tuple(rng.sample(all_choices, len(all_choices))) if is_choice else (),
         needs_plant=True,
+        about=(product, field),
     )
 
 
@@ -196,6 +216,7 @@ def _what_background(rng: random.Random) -> Asked:
         "choice" if is_choice else "text",
         lambda scene: scene.background,
         choices=choices,
+        about=("background",),
     )
 
 

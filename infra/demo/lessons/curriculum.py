@@ -35,6 +35,9 @@ MAKERS: dict[str, Maker] = {
 }
 """By name, what draws the lessons of each task."""
 
+EXERCISES: dict[str, Maker] = {"one_question": of_one_picture.one_question}
+"""What is only learned so that something else can be."""
+
 SEVERAL = frozenset({"sequence", "compare", "story", "listing"})
 """Tasks whose lessons show several pictures."""
 
@@ -48,7 +51,7 @@ def group_of(
         seed: Of the task, its options and its wording, and the first of the items' seeds.
         size_of: Items, and lessons at most, of a task.
         sizes: Of pictures.
-        weights: How often each task comes, by name in `MAKERS`.
+        weights: How often each task comes, by name in `MAKERS` or `EXERCISES`.
     """
     rng = random.Random(f"group {seed}")
     name = rng.choices(tuple(weights), tuple(weights.values()))[0]
@@ -56,7 +59,7 @@ def group_of(
     seeds = range(seed, seed + size)
     by_system: dict[str, list[Lesson]] = defaultdict(list)
     alike = sizes.for_group(rng, several=name in SEVERAL)
-    for lessons in MAKERS[name](rng, seeds, alike):
+    for lessons in (MAKERS | EXERCISES)[name](rng, seeds, alike):
         for lesson in lessons:
             by_system[lesson.system].append(lesson)
     groups = list(by_system.values())

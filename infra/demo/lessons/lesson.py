@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -65,6 +65,26 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Aside:
+    """What can be known at one place of a lesson, on the way to its answer.
+
+    A network that has to find all steps to an answer by itself finds none: asides say what
+    comes of the first ones.
+
+    Attributes:
+        part: Where the place is: in what is said of the item, in the answer, or behind a
+            picture.
+        passage: What ends there, the first time that it is said; of pictures and frames the
+            number, from 1.
+        words: Of `asides.KNOWN`; several where it is about all of them.
+    """
+
+    part: Literal["user", "answer", "picture"]
+    passage: str | int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Lesson:
     """One question and its answer.
 
@@ -73,12 +93,14 @@ class Lesson:
         user: What is said of the item, after its media.
         shown: The media.
         answer: JSON, spaced as the engine's grammar spaces it.
+        asides: What can be known on the way to it.
     """
 
     system: str
     user: str
     shown: Shown
     answer: str
+    asides: tuple[Aside, ...] = ()
 
 
 def bound(task: str, **options: Any) -> BoundTask:

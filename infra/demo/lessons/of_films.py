@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from infra.demo.drawing import arranged, draw_frame, draw_scene, filmed
-from infra.demo.lessons import films
+from infra.demo.lessons import asides, films
 from infra.demo.lessons.lesson import Lesson, Marks, Shown, bound, lessons_of
 from infra.demo.lessons.of_one_picture import taxonomy, vocabulary
 from infra.demo.lessons.photographs import Sizes, sides
@@ -44,7 +45,8 @@ def _films(
 ) -> Iterator[list[Lesson]]:
     for seed in seeds:
         shown, shots = _film(seed, rng, sizes)
-        yield lessons_of(task, shown, teach(shots))
+        lessons = lessons_of(task, shown, teach(shots))
+        yield [replace(lesson, asides=asides.of_film(shots)) for lesson in lessons]
 
 
 def summaries(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:
@@ -64,7 +66,8 @@ def windows(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[
         shown, shots = _film(seed, rng, sizes)
         question = WINDOWS.task.question(WINDOWS.options, Subject(shown.frames()))
         answer = films.window(shots)(question, WINDOWS.options)
-        yield [Lesson(question.system, question.user, shown, json.dumps(answer))]
+        known = asides.of_film(shots)
+        yield [Lesson(question.system, question.user, shown, json.dumps(answer), known)]
 
 
 def video_qa(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from infra.demo.lessons import teachers
-from infra.demo.lessons.asking import questions, scene_for
+from infra.demo.lessons import asides, teachers
+from infra.demo.lessons.asking import Asked, questions, scene_for, simple_question
 from infra.demo.lessons.facts import GROUPS, SYNONYMS
 from infra.demo.lessons.lesson import Lesson, bound, lessons_of
 from infra.demo.lessons.photographs import Sizes, any_scene, one_picture
@@ -100,10 +101,26 @@ def vqa(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list
     asked = questions(rng, count)
     while sum(one.needs_plant for one in asked) > 2:
         asked = questions(rng, count)
+    yield from _answered(asked, rng, seeds, sizes)
+
+
+def one_question(
+    rng: random.Random, seeds: Sequence[int], sizes: Sizes
+) -> Iterator[list[Lesson]]:
+    """One simple question: an exercise."""
+    yield from _answered([simple_question(rng)], rng, seeds, sizes)
+
+
+def _answered(
+    asked: list[Asked], rng: random.Random, seeds: Sequence[int], sizes: Sizes
+) -> Iterator[list[Lesson]]:
     task = bound("vqa", questions=[one.option() for one in asked])
+    known = asides.of_questions(asked)
     for seed in seeds:
         scene = scene_for(seed, asked)
-        yield lessons_of(task, one_picture(scene, seed, rng, sizes), teachers.vqa(scene, asked))
+        shown = one_picture(scene, seed, rng, sizes)
+        [lesson] = lessons_of(task, shown, teachers.vqa(scene, asked))
+        yield [replace(lesson, asides=known)]
 
 
 def sentiment(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from infra.demo.lessons import teachers
+from infra.demo.lessons import asides, teachers
 from infra.demo.lessons.lesson import Lesson, bound, lessons_of
 from infra.demo.lessons.photographs import Sizes, several_pictures
 from infra.demo.world.scene import scene_of
@@ -20,7 +21,8 @@ def sequence(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator
     for seed in seeds:
         series = series_of(seed)
         shown = several_pictures(series.scenes, seed, rng, sizes)
-        yield lessons_of(task, shown, teachers.sequence(series))
+        [lesson] = lessons_of(task, shown, teachers.sequence(series))
+        yield [replace(lesson, asides=asides.of_series(series))]
 
 
 def compare(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:
@@ -29,7 +31,8 @@ def compare(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[
     for seed in seeds:
         pair = pair_of(seed)
         shown = several_pictures((pair.first, pair.second), seed, rng, sizes)
-        yield lessons_of(task, shown, teachers.compare(pair))
+        [lesson] = lessons_of(task, shown, teachers.compare(pair))
+        yield [replace(lesson, asides=asides.of_pair(pair))]
 
 
 def story(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:
@@ -69,4 +72,6 @@ def listing(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[
         shown = several_pictures(photographs, seed, rng, sizes)
         context = {"title": offer.title, "description": offer.description}
         first, *rest = lessons_of(task, shown, teachers.listing(offer), context)
-        yield [first] if asked_first else rest
+        known = asides.of_offer(offer, context)
+        chosen = [first] if asked_first else rest
+        yield [replace(lesson, asides=known) for lesson in chosen]

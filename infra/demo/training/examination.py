@@ -91,7 +91,7 @@ def _embeddings(
     network: MiniCPMV, encoder: Encoder, lesson: Lesson, device: torch.device
 ) -> Tensor | None:
     seen = []
-    for piece in encoder.pieces(lesson.shown):
+    for piece in (piece for one in encoder.pieces(lesson.shown) for piece in one):
         patches = normalised(torch.from_numpy(piece.patches)[None].to(device))
         seen.append(network.see(patches, torch.tensor([piece.grid])))
     return torch.cat(seen) if seen else None

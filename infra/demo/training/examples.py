@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -16,7 +17,8 @@ from torch import nn
 from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.checkpoint.image_processor import MiniCPMVImageProcessor
 from infra.demo.checkpoint.prompting import encode_text, image_processor, media_texts
-from infra.demo.lessons.lesson import Lesson, Marks, Shown
+from infra.demo.lessons.asides import KNOWN
+from infra.demo.lessons.lesson import Aside, Lesson, Marks, Shown
 from infra.demo.training.labels import PADDING, Labels, patch_labels, query_labels
 from operators.models.base import PromptParts
 from operators.models.minicpm_v import IMAGE_PLACEHOLDER, VIDEO_PLACEHOLDER
@@ -57,6 +59,8 @@ class Group:
         image_places: Likewise, True where an embedding of a slice goes.
         targets: Likewise, the token to come, or `IGNORED` outside of answers.
         slices: How many slices these sequences have.
+        asides: (asides, 3): of each the sequence, the token and what is known there, as a
+            place in `KNOWN`. Where several words are known there are several.
     """
 
     prefix: torch.Tensor
@@ -64,6 +68,7 @@ class Group:
     image_places: torch.Tensor
     targets: torch.Tensor
     slices: int
+    asides: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class Encoder:
         self.architecture, self.tokenizer = architecture, tokenizer
         self.family = FAMILIES[architecture.family]
         self.across = math.isqrt(architecture.query_num)
+        self._texts = [tokenizer.decode([id_]) for id_ in range(tokenizer.get_vocab_size())]
         self.processors = {
             video: image_processor(architecture, video=video) for video in (False, True)
         }
@@ -106,7 +112,8 @@ class Encoder:
 
     def seeing(self, pictures: Sequence[Shown]) -> Step:
         """Encode pictures that nobody asks about: of use to the vision tower alone."""
-        return Step([], _stacked([piece for shown in pictures for piece in self.pieces(shown)]))
+        by_picture = [one for shown in pictures for one in self.pieces(shown)]
+        return Step([], _stacked([piece for one in by_picture for piece in one]))
 
     def prompt(self, lesson: Lesson) -> tuple[list[int], list[bool]]:
         """A lesson's tokens up to its answer, and which of them stand for slices."""
@@ -126,10 +133,16 @@ class Encoder:
     def _group(self, lessons: Sequence[Lesson], pieces: list[_Piece]) -> Group:
         before = len(pieces)
         rows: list[tuple[list[int], list[bool], list[int]]] = []
-        for lesson in lessons:
-            pieces += self.pieces(lesson.shown)
+        known: list[tuple[int, int, int]] = []
+        for row, lesson in enumerate(lessons):
+            by_picture = self.pieces(lesson.shown)
+            pieces += [piece for one in by_picture for piece in one]
             asked, places = self.prompt(lesson)
             answer = self.answer(lesson.answer)
+            ends = _ends_of_pictures(places, by_picture, self.architecture.query_num)
+            for aside in lesson.asides:
+                at = self._place(aside, asked, ends, answer)
+                known += [(row, at, KNOWN.index(word)) for word in aside.words]
             # A token's target is the next one.
             targets = [IGNORED] * (len(asked) - 1) + answer
             rows.append((asked + answer[:-1], places + [False] * (len(answer) - 1), targets))
@@ -142,16 +155,41 @@ class Encoder:
             _padded([places[common:] for _, places, _ in rows], 0).bool(),
             _padded([targets[common:] for _, _, targets in rows], IGNORED),
             len(pieces) - before,
+            torch.tensor([(row, at - common, word) for row, at, word in known]).view(-1, 3),
         )
 
-    def pieces(self, shown: Shown) -> list[_Piece]:
-        """The slices of what is shown, in the order of their embeddings."""
+    def _place(
+        self, aside: Aside, asked: list[int], ends: list[int], answer: list[int]
+    ) -> int:
+        """The number of the token at which something is known."""
+        if aside.part == "picture":
+            # The token that ends a picture is no embedding: it has room for what is found.
+            return ends[int(aside.passage) - 1] + 1
+        # What the prompt says before its pictures is not the item's.
+        before = ends[-1] + 1 if aside.part == "user" else len(asked)
+        text = ""
+        for at, token in enumerate((asked + answer)[before:], start=before):
+            text += self._texts[token]
+            if str(aside.passage) in text:
+                return at
+        raise ValueError(f"the {aside.part} does not say {aside.passage!r}: {text!r}")
+
+    def pieces(self, shown: Shown) -> list[list[_Piece]]:
+        """The slices of each picture shown, in the order of their embeddings."""
         processor = self.processors[shown.kind is MediaKind.VIDEO]
         return [
-            piece
+            _pieces(picture, marks, processor, self.across)
             for picture, marks in zip(shown.pictures, shown.marks, strict=True)
-            for piece in _pieces(picture, marks, processor, self.across)
         ]
+
+
+def _ends_of_pictures(
+    places: Sequence[bool], by_picture: Sequence[Sequence[_Piece]], queries: int
+) -> list[int]:
+    """The number of the last token of each picture that stands for an embedding."""
+    taken = [at for at, is_place in enumerate(places) if is_place]
+    counts = accumulate(len(pieces) * queries for pieces in by_picture)
+    return [taken[count - 1] for count in counts]
 
 
 def _stacked(pieces: Sequence[_Piece]) -> Slices | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -13,11 +14,15 @@ from torch.nn import functional
 
 from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.checkpoint.network import MiniCPMV
+from infra.demo.lessons.asides import KNOWN
 from infra.demo.training.examples import IGNORED, Group, Slices, Step, normalised
 from infra.demo.training.labels import CLASSES, EVERYWHERE, NOTHING, PADDING
 
 SEEING_WEIGHT = 1.0
 """Of the loss on the vision tower beside that on the answers."""
+
+ASIDES_WEIGHT = 0.2
+"""Of the loss on asides, likewise."""
 
 EMPTY_PATCH = 0.2
 """The weight of patches that show nothing, which are most."""
@@ -47,10 +52,35 @@ FINAL_RATE = 0.02
 
 @dataclass(frozen=True)
 class Losses:
-    """Of one step: per token of the answers, and per patch and label."""
+    """Of one step: per token of the answers, per patch and label, per aside."""
 
     answers: float
     seeing: float
+    asides: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When what learns, and how fast.
+
+    Attributes:
+        steps: Of the whole training.
+        seeing_until: The step up to which vision tower and resampler learn alone; from then
+            on the language model and the resampler do.
+        together_from: The step from which all do.
+        anew_at: Steps from which the learning rate rises and falls anew, and optimisers
+            have forgotten what went before; the first is 0.
+    """
+
+    steps: int
+    seeing_until: int = 0
+    together_from: int = 0
+    anew_at: tuple[int, ...] = (0,)
+
+    def part_of(self, step: int) -> tuple[int, int]:
+        """The part of the training, between two such steps, in which a step is."""
+        bounds = (*self.anew_at, self.steps)
+        return next((a, b) for a, b in pairwise(bounds) if step < b or b == self.steps)
 
 
 class Seeing(nn.Module):
@@ -77,6 +107,25 @@ class Seeing(nn.Module):
         return by_patch + by_query
 
 
+class Knowing(nn.Module):
+    """A head that says what is known halfway through the language model; likewise."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.words = nn.Linear(hidden, len(KNOWN))
+
+    def forward(self, halfway: Tensor, asides: Tensor) -> Tensor:
+        """The mean loss over asides.
+
+        Args:
+            halfway: (sequences, tokens, hidden), between two layers.
+            asides: See `Group`; at least one.
+        """
+        rows, places, words = asides.to(halfway.device).unbind(1)
+        there = functional.rms_norm(halfway[rows, places], halfway.shape[-1:])
+        return functional.cross_entropy(self.words(there).float(), words)
+
+
 def _naming_loss(scores: Tensor, labels: Tensor, empty: float) -> Tensor:
     """The mean loss over labels; places that show nothing have the weight `empty`."""
     labels = labels.to(scores.device).long().flatten(0, 1)
@@ -98,31 +147,28 @@ class Learner:
     Args:
         architecture: Sizes.
         seed: Of the first weights.
-        steps: After so many the rate has come down.
+        schedule: When what learns.
         peak_rate: Highest rate.
-        seeing_until: The step up to which vision tower and resampler learn alone; from then
-            on the language model and the resampler do.
-        together_from: The step from which all do, if there is one.
     """
 
     def __init__(
-        self,
-        architecture: Architecture,
-        seed: int,
-        steps: int,
-        peak_rate: float,
-        seeing_until: int = 0,
-        together_from: int = 0,
+        self, architecture: Architecture, seed: int, schedule: Schedule, peak_rate: float
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = MiniCPMV(architecture)
         self.network.initialise(seed)
         torch.manual_seed(seed)
-        self.seeing = Seeing(architecture)
-        self.steps, self.peak_rate, self.done = steps, peak_rate, 0
-        self.seeing_until, self.together_from = seeing_until, together_from
-        self._modules = nn.ModuleList([self.network, self.seeing]).to(self.device)
+        self.seeing, self.knowing = Seeing(architecture), Knowing(architecture.hidden)
+        self.schedule, self.peak_rate, self.done = schedule, peak_rate, 0
+        parts = [self.network, self.seeing, self.knowing]
+        self._modules = nn.ModuleList(parts).to(self.device)
         self.optimisers = self._optimisers()
+        self._halfway = torch.empty(0)
+        layers = self.network.llm.model.layers
+        layers[(len(layers) - 1) // 2].register_forward_hook(self._keep_halfway)
+
+    def _keep_halfway(self, layer: nn.Module, given: object, out: tuple[Tensor, object]) -> None:
+        self._halfway = out[0]
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Muon for what maps vectors to vectors; AdamW for tables, heads, biases and norms.
@@ -154,13 +200,9 @@ class Learner:
     def rate(self) -> float:
         """The learning rate of the next step: up in a line, then down in half a cosine.
 
-        Once for those that see, and once for all that comes after.
+        Once for each part of the schedule.
         """
-        first, last = (
-            (0, self.seeing_until)
-            if self.done < self.seeing_until
-            else (self.seeing_until, self.steps)
-        )
+        first, last = self.schedule.part_of(self.done)
         begun = self.done - first
         warm = min((begun + 1) / WARM_UP_STEPS, 1.0)
         fall = (1 + math.cos(math.pi * min(begun / (last - first), 1.0))) / 2
@@ -169,35 +211,42 @@ class Learner:
     @property
     def looks_better(self) -> bool:
         """Whether the vision tower learns from the next step; the resampler always does."""
-        return self.done < self.seeing_until or self.done >= self.together_from
+        schedule = self.schedule
+        return self.done < schedule.seeing_until or self.done >= schedule.together_from
 
     def learn(self, step: Step) -> Losses:
         """Take one step."""
-        rates = SEEING_RATES if self.done < self.seeing_until else TELLING_RATES
+        if self.done in self.schedule.anew_at:
+            self.optimisers = self._optimisers()
+        rates = SEEING_RATES if self.done < self.schedule.seeing_until else TELLING_RATES
         for name, optimiser in self.optimisers.items():
             for settings in optimiser.param_groups:
                 settings["lr"] = self.rate * rates[name]
         with mixed(self.device):
-            answers, seeing = self.losses(step)
-        (answers + SEEING_WEIGHT * seeing).backward()
+            answers, seeing, asides = self.losses(step)
+        (answers + SEEING_WEIGHT * seeing + ASIDES_WEIGHT * asides).backward()
         nn.utils.clip_grad_norm_(self._modules.parameters(), 1.0)
         for optimiser in self.optimisers.values():
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.done += 1
-        return Losses(answers.item(), seeing.item())
+        return Losses(answers.item(), seeing.item(), asides.item())
 
-    def losses(self, step: Step) -> tuple[Tensor, Tensor]:
-        """The answers' loss a token, all groups alike, and the vision tower's a patch."""
+    def losses(self, step: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """The answers' loss a token, the vision tower's a patch, and asides'.
+
+        All groups count alike: long answers must not outweigh short ones.
+        """
         embeddings, seeing = self._see(step)
-        if not step.groups:
-            return torch.zeros((), device=self.device), seeing
-        losses, start = [], 0
+        nothing = torch.zeros((), device=self.device)
+        told, known, start = [], [], 0
         for group in step.groups:
-            losses.append(self._group_loss(group, embeddings[start : start + group.slices]))
+            told.append(self._group_loss(group, embeddings[start : start + group.slices]))
+            if len(group.asides):
+                known.append(self.knowing(self._halfway, group.asides))
             start += group.slices
-        # Of each group the mean: long answers must not outweigh short ones.
-        return torch.stack(losses).mean(), seeing
+        answers = torch.stack(told).mean() if told else nothing
+        return answers, seeing, torch.stack(known).mean() if known else nothing
 
     def _see(self, step: Step) -> tuple[Tensor, Tensor]:
         """Embeddings of all slices, and the loss on what is seen in them."""
@@ -227,6 +276,7 @@ class Learner:
         state = {
             "network": self.network.state_dict(),
             "seeing": self.seeing.state_dict(),
+            "knowing": self.knowing.state_dict(),
             "optimisers": {name: one.state_dict() for name, one in self.optimisers.items()},
             "done": self.done,
         }
@@ -239,6 +289,7 @@ class Learner:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.seeing.load_state_dict(state["seeing"])
+        self.knowing.load_state_dict(state["knowing"])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
         self.done = state["done"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import signal
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from tokenizers import Tokenizer
@@ -16,6 +18,7 @@ from infra.demo.lessons.curriculum import group_of
 from infra.demo.lessons.lesson import Lesson, Shown
 from infra.demo.lessons.photographs import SHAPES, Sizes, any_scene, photographed
 from infra.demo.training.examples import Encoder, Step
+from infra.demo.training.learner import Schedule
 from infra.demo.world.seeds import TRAINING_SEEDS
 
 GROUPS = 3
@@ -38,18 +41,8 @@ GROUP_SIZES = {
 SINGLE = 8
 SEEDS_A_GROUP = 16
 
-SEEING_SHARE = 0.46214
-"""Of all steps: in these vision tower and resampler learn alone, to name what is where."""
-
-TOGETHER_SHARE = 0.02
-"""Of all steps: in these, the last ones, everything learns together.
-
-Between the two the language model learns to answer, and the vision tower rests: such a step
-takes half the time.
-"""
-
 PICTURES = 48
-"""Of a step of `SEEING_SHARE`; fewer if they are cut into slices."""
+"""Of a step in which only seeing is learned; fewer if they are cut into slices."""
 
 TASKS_OF_ONE_PICTURE = {
     "caption": 5.0,
@@ -57,6 +50,16 @@ TASKS_OF_ONE_PICTURE = {
     "vqa": 4.0,
     "extract": 1.5,
     "sentiment": 0.5,
+}
+LOOKING = {
+    "one_question": 6.0,
+    "vqa": 3.0,
+    "listing": 4.0,
+    "compare": 2.0,
+    "sequence": 1.5,
+    "video_summary": 2.5,
+    "caption": 1.0,
+    "tags": 1.0,
 }
 ALL_TASKS = {
     "caption": 3.0,
@@ -83,22 +86,54 @@ class Stage:
     """A part of the training.
 
     Attributes:
-        until: Share of all steps at which it ends.
+        steps: How many, of `STEPS`.
         sliced: Share of groups whose pictures are cut into slices.
-        weights: How often each task comes; none in the stage of `SEEING_SHARE`.
+        weights: How often each task comes. If there is none, vision tower and resampler
+            learn alone, to name what is where.
+        anew: Whether the learning rate rises and falls anew from here on.
+        together: Whether the vision tower learns to answer too. Else it rests, so that a
+            step takes half the time.
     """
 
-    until: float
+    steps: int
     sliced: float
     weights: dict[str, float]
+    anew: bool = False
+    together: bool = False
 
 
 STAGES = (
-    Stage(SEEING_SHARE, 0.3, {}),
-    Stage(0.61068, 0.15, TASKS_OF_ONE_PICTURE),
-    Stage(0.85437, 0.25, ALL_TASKS),
-    Stage(1.0, 0.45, ALL_TASKS),
+    Stage(4760, 0.3, {}, anew=True),
+    Stage(1530, 0.15, TASKS_OF_ONE_PICTURE, anew=True),
+    Stage(2510, 0.25, ALL_TASKS),
+    Stage(1500, 0.45, ALL_TASKS),
+    Stage(4000, 0.1, LOOKING, anew=True),
+    Stage(4000, 0.4, ALL_TASKS),
+    Stage(200, 0.4, ALL_TASKS, together=True),
 )
+STEPS = sum(stage.steps for stage in STAGES)
+
+
+def first_steps(last: int) -> list[int]:
+    """The number of the first step of each stage, in a training of `last` steps."""
+    before = accumulate((stage.steps for stage in STAGES), initial=0)
+    return [round(number * last / STEPS) for number in before][:-1]
+
+
+def stage_of(number: int, last: int) -> Stage:
+    """The stage of a step."""
+    return STAGES[bisect_right(first_steps(last), number) - 1]
+
+
+def schedule(last: int) -> Schedule:
+    """When what learns, in a training of `last` steps."""
+    begun = list(zip(first_steps(last), STAGES, strict=True))
+    return Schedule(
+        last,
+        seeing_until=min(first for first, stage in begun if stage.weights),
+        together_from=min(first for first, stage in begun if stage.together),
+        anew_at=tuple(first for first, stage in begun if stage.anew),
+    )
 
 
 class Steps(Dataset[Step]):
@@ -114,7 +149,7 @@ class Steps(Dataset[Step]):
         number = self.first + index
         if index >= len(self):
             raise IndexError(index)
-        stage = next(one for one in STAGES if number < one.until * self.last)
+        stage = stage_of(number, self.last)
         architecture = self.encoder.architecture
         if not stage.weights:
             return self.encoder.seeing(pictures_for(architecture, stage, number))
