@@ -100,7 +100,8 @@ def _train(learner: Learner, encoder: Encoder, chosen: argparse.Namespace, kept:
             learner.save(kept)
             saved = now
         if learner.done == chosen.steps or (
-            learner.done % chosen.examine_every == 0 and learner.done > learner.schedule.seeing_until
+            learner.done % chosen.examine_every == 0
+            and learner.done > learner.schedule.seeing_until
         ):
             print(json.dumps(examine(learner, encoder, tuple(MAKERS), 2, 0.5)), flush=True)
         if chosen.minutes and now - begun > 60 * chosen.minutes:
@@ -116,7 +117,8 @@ def _say(learner: Learner, recent: Sequence[Losses], pace: float) -> None:
     left = (steps - learner.done) * pace / 60
     print(
         f"step {learner.done}/{steps}  answers {answers:.4f}  asides {asides:.4f}  "
-        f"seeing {seeing:.4f}  rate {learner.rate:.1e}  {pace:.2f} s a step, {left:.0f} min left",
+        f"seeing {seeing:.4f}  rate {learner.rate:.1e}  {pace:.2f} s a step, "
+        f"{left:.0f} min left",
         flush=True,
     )
 

@@ -158,9 +158,7 @@ class Encoder:
             torch.tensor([(row, at - common, word) for row, at, word in known]).view(-1, 3),
         )
 
-    def _place(
-        self, aside: Aside, asked: list[int], ends: list[int], answer: list[int]
-    ) -> int:
+    def _place(self, aside: Aside, asked: list[int], ends: list[int], answer: list[int]) -> int:
         """The number of the token at which something is known."""
         if aside.part == "picture":
             # The token that ends a picture is no embedding: it has room for what is found.

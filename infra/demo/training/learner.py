@@ -167,7 +167,9 @@ class Learner:
         layers = self.network.llm.model.layers
         layers[(len(layers) - 1) // 2].register_forward_hook(self._keep_halfway)
 
-    def _keep_halfway(self, layer: nn.Module, given: object, out: tuple[Tensor, object]) -> None:
+    def _keep_halfway(
+        self, layer: nn.Module, given: object, out: tuple[Tensor, object]
+    ) -> None:
         self._halfway = out[0]
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,7 @@ from infra.demo.checkpoint.build import check_weights
 from infra.demo.checkpoint.tokenizer import train_tokenizer
 from infra.demo.checkpoint.trained import TRAINED
 from infra.demo.drawing import TRIPOD, arranged
+from infra.demo.lessons.asides import KNOWN
 from infra.demo.lessons.curriculum import MAKERS, group_of
 from infra.demo.lessons.lesson import Marks
 from infra.demo.lessons.photographs import Sizes
@@ -26,10 +29,18 @@ from infra.demo.training.labels import (
     patch_labels,
     query_labels,
 )
-from infra.demo.training.learner import Learner
-from infra.demo.training.plan import PICTURES, STAGES, Steps, lessons_for
+from infra.demo.training.learner import Learner, Schedule
+from infra.demo.training.plan import (
+    PICTURES,
+    STAGES,
+    STEPS,
+    Steps,
+    lessons_for,
+    schedule,
+    stage_of,
+)
 from infra.demo.world.scene import Scene, Thing
-from infra.demo.world.vocabulary import BACKGROUNDS, COLOURS
+from infra.demo.world.vocabulary import BACKGROUNDS, COLOURS, EVENT_KINDS
 
 ARCHITECTURE = replace(
     TRAINED,
@@ -139,7 +150,7 @@ def test_the_prefix_is_what_all_have_in_common_before_their_media(step: Step) ->
 
 
 def test_it_learns(step: Step) -> None:
-    learner = Learner(ARCHITECTURE, 0, 1000, 3e-3)
+    learner = Learner(ARCHITECTURE, 0, Schedule(1000), 3e-3)
     learner.done = 200
     losses = [learner.learn(step) for _ in range(12)]
     assert losses[-1].answers < 0.7 * losses[0].answers
@@ -148,7 +159,7 @@ def test_it_learns(step: Step) -> None:
 
 
 def test_what_was_stopped_goes_on_as_if_it_had_not_been(step: Step, tmp_path) -> None:
-    one, other = (Learner(ARCHITECTURE, 0, 100, 1e-3) for _ in range(2))
+    one, other = (Learner(ARCHITECTURE, 0, Schedule(100), 1e-3) for _ in range(2))
     for _ in range(3):
         one.learn(step)
     one.save(tmp_path / "state.pt")
@@ -174,7 +185,7 @@ def test_first_it_learns_to_see_then_to_tell_then_both(encoder: Encoder, step: S
     assert seeing.groups == []
     assert seeing.slices is not None
     assert len(seeing.slices) <= PICTURES + 5
-    learner = Learner(ARCHITECTURE, 0, 100, 1e-2, seeing_until=5, together_from=90)
+    learner = Learner(ARCHITECTURE, 0, Schedule(100, seeing_until=5, together_from=90), 1e-2)
     assert changed_by(learner, seeing) == {"vpm", "resampler"}
     learner.done = 20
     assert changed_by(learner, step) == {"llm", "resampler"}
@@ -186,13 +197,15 @@ def test_questions_about_text_alone_are_learned_too(encoder: Encoder) -> None:
     [*_, group] = encoder.step(
         [group_of(3, lambda _: 3, Sizes(56 * 56, 4, 0.5), {"video_parts": 1.0})]
     ).groups
-    learner = Learner(ARCHITECTURE, 0, 100, 1e-2)
+    learner = Learner(ARCHITECTURE, 0, Schedule(100), 1e-2)
     losses = [learner.learn(Step([group], None)) for _ in range(3)]
     assert losses[-1].answers < losses[0].answers
 
 
 def test_the_rate_rises_and_falls_for_each_part() -> None:
-    learner = Learner(ARCHITECTURE, 0, 10_000, 1e-3, seeing_until=4000)
+    learner = Learner(
+        ARCHITECTURE, 0, Schedule(10_000, seeing_until=4000, anew_at=(0, 4000)), 1e-3
+    )
     rates = []
     for learner.done in range(10_000):
         rates.append(learner.rate)
@@ -209,13 +222,52 @@ def test_every_step_has_seeds_of_its_own_and_every_stage_its_tasks() -> None:
             for lesson in lessons_for(ARCHITECTURE, stage, number):
                 seen.add((number, lesson.system, lesson.shown.pictures[0].tobytes()))
     assert len({number for number, *_ in seen}) == 3
-    assert [stage.until for stage in STAGES] == sorted(stage.until for stage in STAGES)
-    assert STAGES[-1].until == 1.0
     assert set(STAGES[-1].weights) == set(MAKERS)
 
 
+@pytest.mark.parametrize("last", [STEPS, 100])
+def test_every_stage_has_its_share_of_the_steps(last: int) -> None:
+    in_turn = [stage_of(number, last) for number in range(last)]
+    assert [stage for stage, _ in itertools.groupby(in_turn)] == list(STAGES)
+    planned = schedule(last)
+    assert [in_turn[number].weights == {} for number in range(last)] == [
+        number < planned.seeing_until for number in range(last)
+    ]
+    assert all(in_turn[number].anew for number in planned.anew_at)
+    assert in_turn[planned.together_from].together
+
+
+def test_what_is_known_on_the_way_has_its_place(encoder: Encoder) -> None:
+    def known(task: str) -> list[tuple[str, str]]:
+        lessons = group_of(32, lambda _: 2, Sizes(56 * 56, 4, 0.0), {task: 1.0})
+        group = encoder.step([lessons]).groups[0]
+        said = []
+        for row, at, word in group.asides.tolist():
+            behind = group.tokens[row, : at + 1].tolist()
+            text = encoder.tokenizer.decode(behind, skip_special_tokens=False)
+            said.append((text, KNOWN[word]))
+        return said
+
+    assert all(before.endswith('{"q1":') for before, _ in known("one_question"))
+    claims = known("listing")
+    assert {word for _, word in claims} <= {"true", "false"}
+    assert all(re.search(r"(title|description): \"[^\"]*\w$", text) for text, _ in claims)
+    films = known("video_summary")
+    assert {word for _, word in films} <= {"same", "cut", *EVENT_KINDS}
+    assert all(before.endswith("</image>") for before, _ in (*films, *known("compare")))
+
+
+def test_what_is_known_on_the_way_is_learned(encoder: Encoder) -> None:
+    lessons = group_of(48, lambda _: 4, Sizes(56 * 56, 4, 0.0), {"one_question": 1.0})
+    step = encoder.step([lessons])
+    learner = Learner(ARCHITECTURE, 0, Schedule(1000), 3e-3)
+    learner.done = 200
+    losses = [learner.learn(step).asides for _ in range(8)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
 def test_an_examination_counts_answers_that_are_exactly_true(encoder, monkeypatch) -> None:
-    learner = Learner(ARCHITECTURE, 0, 100, 1e-3)
+    learner = Learner(ARCHITECTURE, 0, Schedule(100), 1e-3)
     monkeypatch.setattr("infra.demo.training.examination.MOST_TOKENS", 4)
     tasks = ("caption", "video_parts")
     assert examine(learner, encoder, tasks, 1, 0.5) == dict.fromkeys(tasks, 0.0)
