@@ -14,6 +14,8 @@ from typing import BinaryIO
 from operators.sources.inside import InsideReader
 from operators.storage import Stores
 from operators.storage.base import too_large
+from operators.storage.ranged import RangedFile
+from operators.video.ranges import fetch_index
 from operators.video.subtitles import MAX_FILE_BYTES as MAX_SUBTITLE_BYTES
 from schemas.failure import FailureCode, ItemFailure, Stage, UsageError, exception_digest
 from schemas.item import Item, LeftOut, Medium
@@ -23,8 +25,8 @@ from schemas.media import MediaKind
 LIMIT = "limit"
 """Code of an image that was left out because there were too many."""
 
-SPOOL_BYTES = 32 * 1024**2
-"""Larger videos are decoded from a file instead of memory."""
+WHOLE_BYTES = 4 * 1024**2
+"""Larger videos are not fetched whole, but what is needed of them while they are decoded."""
 
 
 @dataclass
@@ -38,7 +40,6 @@ class Fetched:
         places: The place of each among the item's media.
         subtitles: The bytes of a video's subtitle file.
         left_out: What is not there, and why.
-        size: Bytes in all.
         seconds: How long that took.
         failure: Why the item cannot be decoded, if so.
     """
@@ -47,9 +48,13 @@ class Fetched:
     places: list[int] = field(default_factory=list)
     subtitles: bytes | None = None
     left_out: list[LeftOut] = field(default_factory=list)
-    size: int = 0
     seconds: float = 0.0
     failure: ItemFailure | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that were fetched, so far."""
+        return sum(_fetched_of(medium) for medium in self.media)
 
     def close(self) -> None:
         """Let go of the media."""
@@ -75,6 +80,12 @@ class Fetched:
     def without_subtitles(self, item: Item, failure: ItemFailure) -> None:
         """Note that a video is annotated without its subtitle file."""
         self.left_out.append(LeftOut(len(item.media), str(failure.code), failure.message))
+
+
+def _fetched_of(medium: bytes | BinaryIO) -> int:
+    if isinstance(medium, RangedFile):
+        return medium.fetched
+    return len(medium) if isinstance(medium, bytes) else os.fstat(medium.fileno()).st_size
 
 
 class Fetcher:
@@ -187,24 +198,19 @@ class Fetcher:
     def _fetch_medium(self, item: Item, medium: Medium, fetched: Fetched) -> None:
         limit = self._media.max_file_bytes
         if medium.inside is not None:
-            data = self._inside.read(medium, limit)
-            fetched.media.append(data)
-            fetched.size += len(data)
+            fetched.media.append(self._inside.read(medium, limit))
             return
         if medium.size is not None and medium.size > limit:
             raise too_large(medium.uri, medium.size, limit)
         store = self._stores.of(medium.uri)
         # A size that nobody knows may be large; asking for it would cost a request.
-        large = medium.size is None or medium.size > SPOOL_BYTES
+        large = medium.size is None or medium.size > WHOLE_BYTES
         if item.kind is MediaKind.VIDEO and large:
             file = store.open(medium.uri, version=medium.version, max_bytes=limit)
             fetched.media.append(file)
-            fetched.size += file.seek(0, os.SEEK_END)
-            file.seek(0)
+            fetch_index(file)
         else:
-            data = store.get(medium.uri, version=medium.version, max_bytes=limit)
-            fetched.media.append(data)
-            fetched.size += len(data)
+            fetched.media.append(store.get(medium.uri, version=medium.version, max_bytes=limit))
 
 
 def _nothing(item: Item, abandoned: threading.Event) -> Fetched:

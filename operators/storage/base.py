@@ -85,7 +85,8 @@ class Store(Protocol):
     ) -> BinaryIO:
         """Open one object as a seekable file that does not sit in memory.
 
-        Remote stores spool it to a temporary file, which goes when the file is closed.
+        Remote stores answer a `RangedFile`, which fetches what is read of it; what they
+        cannot serve in ranges lies in a temporary file, which goes when it is closed.
         """
 
     def fetch_to(
@@ -145,12 +146,17 @@ def write_chunk(file: BinaryIO, chunk: bytes, uri: str) -> None:
     try:
         file.write(chunk)
     except OSError as error:
-        raise ItemFailure(
-            Stage.FETCH,
-            FailureCode.STORAGE_UNAVAILABLE,
-            f"{uri} could not be spooled to {tempfile.gettempdir()} ({error}); "
-            "free space there or point TMPDIR elsewhere",
-        ) from error
+        raise spool_failure(uri, error) from error
+
+
+def spool_failure(what: str, error: OSError) -> ItemFailure:
+    """The failure for what cannot be written into a temporary file."""
+    return ItemFailure(
+        Stage.FETCH,
+        FailureCode.STORAGE_UNAVAILABLE,
+        f"{what} could not be spooled to {tempfile.gettempdir()} ({error}); "
+        "free space there or point TMPDIR elsewhere",
+    )
 
 
 def check_range(offset: int, size: int) -> None:

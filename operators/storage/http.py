@@ -8,6 +8,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, NoReturn, TypeVar
 
 from urllib3.response import BaseHTTPResponse
@@ -26,6 +27,7 @@ from operators.storage.base import (
 from operators.storage.http_address import HttpAddress, bad_address, parse_address
 from operators.storage.http_connection import Deadline, Network, Resolve
 from operators.storage.http_errors import FOREIGN, BadStatus, ShortBody
+from operators.storage.ranged import HEAD_BYTES, REQUESTS, RangedFile
 from operators.storage.retry import Retry
 from schemas.failure import FailureCode, ItemFailure, Stage, UsageError
 from schemas.hosts import HostPattern
@@ -35,6 +37,7 @@ Result = TypeVar("Result")
 
 CHUNK_BYTES = 1 << 16
 MAX_REDIRECTS = 5
+_RANGE_OF = re.compile(r"bytes 0-[0-9]+/([0-9]{1,18})")
 PAST_THE_END = 416
 REDIRECTS = (301, 302, 303, 307, 308)
 NO_HEAD = (403, 405, 501)
@@ -66,6 +69,7 @@ class HttpStore:
         private = [ipaddress.ip_network(one) for one in spec.http.private_networks]
         self._network = Network(private, resolve)
         self._timeout_s = spec.timeout_s
+        self._ranges = ThreadPoolExecutor(REQUESTS, thread_name_prefix="ranges")
         self._retry = Retry(
             spec.timeout_s, http_errors.is_transient, asked_s=http_errors.asked_pause_s
         )
@@ -139,10 +143,41 @@ class HttpStore:
     def open(
         self, uri: str, *, version: str | None = None, max_bytes: int | None = None
     ) -> BinaryIO:
-        """See `Store.open`; into a temporary file."""
-        return spooled(
+        """See `Store.open`. A server without ranges has the file read whole at once."""
+        headers = HEADERS | {"Range": f"bytes=0-{HEAD_BYTES - 1}"}
+
+        def attempt(deadline: Deadline) -> BinaryIO | None:
+            with self._reply("GET", uri, deadline, headers) as reply:
+                if version is not None and _version(reply) != version:
+                    raise changed(uri, version, _version(reply))
+                if reply.status == 200:
+                    return spooled(lambda file: _copy(reply, file, uri, max_bytes))
+                return self._ranged(uri, reply, max_bytes)
+
+        return self._run(uri, attempt) or spooled(
             lambda file: self.fetch_to(uri, file, version=version, max_bytes=max_bytes)
         )
+
+    def _ranged(
+        self, uri: str, reply: BaseHTTPResponse, max_bytes: int | None
+    ) -> RangedFile | None:
+        """The file of which a reply holds the first bytes; None if no more can be asked for."""
+        pinned = _version(reply)
+        there = _RANGE_OF.fullmatch(reply.headers.get("Content-Range", "").strip())
+        # Without a version the next request could meet another file.
+        if not there or not pinned:
+            return None
+        size = int(there[1])
+        if max_bytes is not None and size > max_bytes:
+            raise too_large(uri, size, max_bytes)
+        head = b"".join(_chunks(reply, HEAD_BYTES))
+        if len(head) != min(size, HEAD_BYTES):
+            raise ShortBody(f"the first {len(head)} bytes came of {size}")
+
+        def fetch(offset: int, count: int) -> bytes:
+            return self.get_range(uri, offset, count, version=pinned)
+
+        return RangedFile(fetch, size, self._ranges, head)
 
     def fetch_to(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError
@@ -16,10 +17,10 @@ from operators.storage.base import (
     changed,
     check_range,
     past_the_end,
-    spooled,
     too_large,
     write_chunk,
 )
+from operators.storage.ranged import HEAD_BYTES, REQUESTS, RangedFile
 from operators.storage.retry import Retry
 from operators.storage.s3_body import Wholeness, pieces, whole_size
 from operators.storage.s3_client import make_client
@@ -60,6 +61,7 @@ class S3Store:
     def __init__(self, spec: StorageSpec) -> None:
         self._client = make_client(spec)
         self._retry = Retry(spec.timeout_s, s3_errors.is_transient)
+        self._ranges = ThreadPoolExecutor(REQUESTS, thread_name_prefix="ranges")
         self._wholeness = Wholeness(lambda uri: self._head(uri)["ContentLength"])
 
     def list(self, uri: str) -> Iterator[ObjectInfo]:
@@ -168,10 +170,36 @@ class S3Store:
     def open(
         self, uri: str, *, version: str | None = None, max_bytes: int | None = None
     ) -> BinaryIO:
-        """See `Store.open`; into a temporary file."""
-        return spooled(
-            lambda file: self.fetch_to(uri, file, version=version, max_bytes=max_bytes)
-        )
+        """See `Store.open`."""
+        head, size, pinned = self._head_of(uri, version)
+        if max_bytes is not None and size > max_bytes:
+            raise too_large(uri, size, max_bytes)
+
+        def fetch(offset: int, count: int) -> bytes:
+            return self.get_range(uri, offset, count, version=pinned)
+
+        return RangedFile(fetch, size, self._ranges, head)
+
+    def _head_of(self, uri: str, version: str | None) -> tuple[bytes, int, str]:
+        """The first bytes of an object, how many it has in all, and its version."""
+
+        def attempt(_: int) -> tuple[bytes, int, str]:
+            try:
+                reply = self._request(uri, version, 0, HEAD_BYTES - 1)
+            except ClientError as error:
+                if s3_errors.is_past_the_end(error):  # It is empty: no range is in it.
+                    return b"", 0, version or ""
+                raise
+            with contextlib.closing(reply["Body"]) as body:
+                data = b"".join(pieces(body))
+            if len(data) != _complete(reply, "ContentLength")["ContentLength"]:
+                raise ShortBody(f"{len(data)} bytes came of the first {HEAD_BYTES}")
+            size = whole_size(reply, 0)
+            if len(data) not in (size, HEAD_BYTES):
+                raise ShortBody(f"the first {len(data)} bytes came of {size}")
+            return data, size, _etag(reply)
+
+        return self._read(uri, version, attempt)
 
     def fetch_to(
         self,

@@ -6,15 +6,23 @@ import contextlib
 import io
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import av
 import av.error
 
 from operators.signatures import HEAD_BYTES, FileType, expect
+from operators.storage.ranged import RangedFile
 from operators.video.isolation import refuse_to_open
+from operators.video.ranges import (
+    ByteIndex,
+    spans_of_groups,
+    spans_of_keyframes,
+    up_to_the_next,
+)
 from operators.video.sampled import Sampler
 from operators.video.sink import Thinned, Window
 from operators.video.structure import is_cut_off
@@ -58,13 +66,14 @@ class VideoReader:
         self._file = file
         self._file_type = file_type
         self._check_time = check_time
+        self._bytes: ByteIndex | None = None
         self._open()
 
     def _open(self) -> None:
         self._file.seek(0)
         limits = {"codec_whitelist": ",".join(sorted(CODECS)), "threads": "1"}
         self.container = av.open(
-            self._file,
+            _as_it_comes(self._file),
             format=DEMUXERS[self._file_type.name],
             options={**limits, "max_pixels": str(MAX_VIDEO_PIXELS)},
             io_open=refuse_to_open,
@@ -73,6 +82,9 @@ class VideoReader:
         )
         try:
             self.stream = self._choose_stream()
+            for other in self.container.streams:
+                if other.index != self.stream.index:
+                    other.discard = av.stream.Discard.all
             self._check_codec()
         except BaseException:
             self.container.close()
@@ -171,18 +183,32 @@ class VideoReader:
         # Matroska reads its cues only when it is first told to seek.
         if not self.seek(self.start):
             return None
-        entries = [(e.timestamp, e.is_keyframe) for e in self.stream.index_entries]
-        ticks = sorted({tick for tick, is_keyframe in entries if is_keyframe})
+        entries = [
+            (e.timestamp, e.is_keyframe, e.pos, e.size) for e in self.stream.index_entries
+        ]
+        ticks = sorted({tick for tick, is_keyframe, *_ in entries if is_keyframe})
         if not ticks or not self.duration_ticks:
             return None
         has_every_packet = DEMUXERS[self._file_type.name] == "mov"
         gaps = [b - a for a, b in itertools.pairwise(ticks)]
         slack = self.duration_ticks // 10 if has_every_packet else 2 * max(gaps, default=0)
-        if max(tick for tick, _ in entries) + slack < self.start + self.duration_ticks:
+        if max(tick for tick, *_ in entries) + slack < self.start + self.duration_ticks:
             return None
+        if isinstance(self._file, RangedFile):
+            self._bytes = _byte_index(entries, self._file.size)
         # In MP4 the index holds dts; the first packets' distance to pts holds for all, nearly.
         shift = self.start - entries[0][0] if has_every_packet else 0
         return KeyframeIndex(ticks, [tick + shift for tick in ticks])
+
+    def expect_groups(self, groups: Mapping[int, Sequence[int]]) -> None:
+        """See `PacketReader.expect_groups`."""
+        if isinstance(self._file, RangedFile) and self._bytes is not None:
+            self._file.expect(spans_of_groups(self._bytes, groups))
+
+    def expect_keyframes(self, numbers: Sequence[int]) -> None:
+        """See `PacketReader.expect_keyframes`."""
+        if isinstance(self._file, RangedFile) and self._bytes is not None:
+            self._file.expect(spans_of_keyframes(self._bytes, numbers))
 
     @property
     def tick_s(self) -> Fraction:
@@ -211,6 +237,27 @@ class VideoReader:
     def aspect(self) -> Fraction | None:
         """See `PacketReader.aspect`."""
         return self.stream.sample_aspect_ratio
+
+
+def _as_it_comes(file: BinaryIO) -> Any:
+    """A file whose reads answer what is there: of a remote one no more is fetched than that."""
+    if not isinstance(file, RangedFile):
+        return file
+    return SimpleNamespace(read=file.read1, seek=file.seek, tell=file.tell)
+
+
+def _byte_index(entries: Sequence[tuple[int, bool, int, int]], size: int) -> ByteIndex:
+    """From what PyAV knows of each packet, or of keyframes: tick, whether it is one, place."""
+    keys: list[int] = []
+    for number, (tick, is_keyframe, *_) in enumerate(entries):
+        if is_keyframe and (not keys or tick > entries[keys[-1]][0]):
+            keys.append(number)
+    starts = [start for *_, start, _ in entries]
+    if all(length for *_, length in entries):
+        spans = [(start, start + length) for *_, start, length in entries]
+    else:
+        spans = up_to_the_next(starts, size)
+    return ByteIndex([tick for tick, *_ in entries], spans, keys)
 
 
 def _recognise(file: BinaryIO) -> FileType:
@@ -246,6 +293,16 @@ def _mapping_errors(file_type: FileType) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _telling_why(file: BinaryIO) -> Iterator[None]:
+    """Raise why a remote file could not be read, which FFmpeg may take for its end."""
+    try:
+        yield
+    finally:
+        if isinstance(file, RangedFile) and file.failure is not None:
+            raise file.failure
+
+
+@contextlib.contextmanager
 def _opened(
     source: bytes | BinaryIO,
     sampling: VideoSampling,
@@ -255,7 +312,7 @@ def _opened(
     """An opened video, the name of its container, and the subtitles given, or its own."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     file_type = _recognise(file)
-    with _mapping_errors(file_type):
+    with _mapping_errors(file_type), _telling_why(file):
         reader = VideoReader(file, file_type, check_time)
         with contextlib.closing(reader):
             if sampling.subtitles and not cues and reader.container.streams.subtitles:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -34,6 +34,12 @@ class PacketReader(Protocol):
 
     def keyframes(self) -> KeyframeIndex | None:
         """The container's index; None if it has none that reaches to the end."""
+
+    def expect_groups(self, groups: Mapping[int, Sequence[int]]) -> None:
+        """Targets that will be decoded, by the number of the keyframe before: fetch ahead."""
+
+    def expect_keyframes(self, numbers: Sequence[int]) -> None:
+        """Numbers of keyframes that will be decoded: likewise."""
 
     def seek(self, tick: int) -> bool:
         """Go to the last keyframe shown at a tick, with an empty decoder.

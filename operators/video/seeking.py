@@ -31,7 +31,9 @@ def decode_targets(
 
     Answers whether the index led to every frame.
     """
-    for number, group in group_by_gop(keys.pts, targets).items():
+    groups = group_by_gop(keys.pts, targets)
+    reader.expect_groups(groups)
+    for number, group in groups.items():
         if not (yield from _decode_by_trying(reader, keys, number, group, sink)):
             return False
     return True
@@ -118,6 +120,7 @@ def decode_keyframes(
 
     Answers whether the index led to every one of them.
     """
+    reader.expect_keyframes(numbers)
     for number in numbers:
         packet = _keyframe_packet(reader, keys, number)
         if packet is None:

@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from operators.storage import PutResult, Store, Stores, open_store
+from operators.storage.ranged import HEAD_BYTES, RangedFile
 from schemas.failure import FailureCode, ItemFailure, Stage, StorageError, UsageError
 from schemas.job import StorageSpec
 from tests.contracts.fault_proxy import FaultProxy
@@ -179,6 +180,8 @@ def test_open_gives_a_seekable_file_and_fetch_to_appends(place: Place) -> None:
         assert file.read() == data
         file.seek(2_999_999)
         assert file.read() == data[-2:]
+        file.seek(-5, io.SEEK_END)
+        assert (file.read(3), file.tell()) == (data[-5:-2], 2_999_999)
     into = io.BytesIO()
     into.write(b"head")
     assert place.store.fetch_to(place.uri("v.mp4"), into) == len(data)
@@ -188,6 +191,21 @@ def test_open_gives_a_seekable_file_and_fetch_to_appends(place: Place) -> None:
 def test_an_empty_object_is_read_as_no_bytes(place: Place) -> None:
     place.store.put(place.uri("empty.jpg"), b"")
     assert place.store.get(place.uri("empty.jpg")) == b""
+    with place.store.open(place.uri("empty.jpg")) as file:
+        assert file.read() == b""
+
+
+def test_a_file_replaced_while_it_is_open_is_never_two_mixed(place: Place) -> None:
+    old, new = os.urandom(2_000_000), os.urandom(2_000_000)
+    place.store.put(place.uri("v.mp4"), old)
+    with place.store.open(place.uri("v.mp4")) as file:
+        assert file.read(100) == old[:100]
+        place.store.put(place.uri("v.mp4"), new)
+        file.seek(1_500_000)
+        try:
+            assert file.read() == old[1_500_000:]
+        except ItemFailure as failure:
+            assert failure.code is FailureCode.CHANGED_OBJECT
 
 
 def test_put_if_absent_keeps_what_is_there(place: Place) -> None:
@@ -260,9 +278,24 @@ def test_a_cut_download_goes_on_where_it_stopped(proxy: FaultProxy, s3_bucket: s
     store.put(f"s3://{s3_bucket}/a.bin", data)
     before = proxy.sent
     proxy.cut_next_reply(7_500_000)
-    with store.open(f"s3://{s3_bucket}/a.bin") as file:
-        assert file.read() == data
+    into = io.BytesIO()
+    assert store.fetch_to(f"s3://{s3_bucket}/a.bin", into) == len(data)
+    assert into.getvalue() == data
     assert proxy.sent - before < 10_500_000
+
+
+def test_a_file_read_in_ranges_comes_once_whatever_is_cut(
+    proxy: FaultProxy, s3_bucket: str
+) -> None:
+    data = os.urandom(8_000_000)
+    store = s3_through(proxy.endpoint_url)
+    store.put(f"s3://{s3_bucket}/a.bin", data)
+    with store.open(f"s3://{s3_bucket}/a.bin") as file:
+        proxy.cut_next_reply(30_000)
+        file.seek(4_000_000)
+        assert file.read() == data[4_000_000:]
+        assert isinstance(file, RangedFile)
+        assert file.fetched <= HEAD_BYTES + 4_000_000
 
 
 def test_an_object_replaced_in_mid_download_is_never_mixed(

@@ -121,7 +121,7 @@ def test_what_is_read_ahead_is_bounded(tmp_path, make: Make, monkeypatch) -> Non
 
 
 def test_an_abandoned_batch_leaves_no_file_open(tmp_path, make: Make, monkeypatch) -> None:
-    monkeypatch.setattr(fetch, "SPOOL_BYTES", 100)
+    monkeypatch.setattr(fetch, "WHOLE_BYTES", 100)
     write(tmp_path, {f"{number:02}.mp4": H264 for number in range(12)})
     before = len(os.listdir("/proc/self/fd"))
     decoded = make().decoded(plan_to_items(plan(tmp_path)))
@@ -133,7 +133,7 @@ def test_an_abandoned_batch_leaves_no_file_open(tmp_path, make: Make, monkeypatc
 def test_a_video_from_a_file_decodes_as_one_from_memory(tmp_path, make: Make, monkeypatch):
     write(tmp_path, {"a.mp4": H264})
     in_memory = make()(plan(tmp_path))
-    monkeypatch.setattr(fetch, "SPOOL_BYTES", 100)
+    monkeypatch.setattr(fetch, "WHOLE_BYTES", 100)
     operator = make()
     assert operator(plan(tmp_path)).equals(in_memory)
     assert operator.stats.bytes_fetched == len(H264)

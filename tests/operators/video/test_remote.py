@@ -1,0 +1,163 @@
+"""Videos of which only what is needed is fetched."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from operators.storage.base import changed
+from operators.storage.ranged import BLOCK_BYTES, RangedFile
+from operators.video.decode import decode_video
+from operators.video.ranges import (
+    ByteIndex,
+    fetch_index,
+    index_span,
+    spans_of_groups,
+    spans_of_keyframes,
+    up_to_the_next,
+)
+from schemas.failure import FailureCode, ItemFailure, Stage
+from schemas.job import VideoSampling
+from schemas.media import Frames
+from tests.media.clips import CLIPS, X264_B_FRAMES, make
+
+HEAD = 2000
+"""Bytes that are there when a file is opened; few, for these files are small."""
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+
+
+def opened(data: bytes, pool: ThreadPoolExecutor) -> RangedFile:
+    file = RangedFile(lambda at, size: data[at : at + size], len(data), pool, data[:HEAD])
+    fetch_index(file)
+    return file
+
+
+def decoded(source: bytes | RangedFile, policy: str, most: int) -> Frames:
+    sampling = VideoSampling.model_validate({"policy": policy, "max_frames": most})
+    return decode_video(source, sampling=sampling, max_frame_pixels=10_000)
+
+
+@pytest.mark.parametrize("policy", ["uniform", "keyframes"])
+@pytest.mark.parametrize("name", CLIPS)
+def test_a_remote_file_decodes_as_its_bytes_do(
+    name: str, policy: str, pool, monkeypatch
+) -> None:
+    monkeypatch.setattr("operators.storage.ranged.BLOCK_BYTES", 1024)
+    monkeypatch.setattr("operators.storage.ranged.GAP_BYTES", 512)
+    data = make(CLIPS[name])
+    with opened(data, pool) as file:
+        assert decoded(file, policy, 5) == decoded(data, policy, 5)
+        assert file.fetched <= len(data)
+
+
+def noise(path: Path, container: str, muxer: dict[str, str]) -> bytes:
+    """Two megabytes of 250 frames of noise, ten to a group."""
+    rng = np.random.default_rng(1)
+    with av.open(str(path), "w", format=container, options=muxer) as made:
+        stream = made.add_stream("libx264", rate=25, options={"qp": "20", **X264_B_FRAMES})
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        stream.codec_context.gop_size = 10
+        for number in range(250):
+            pixels = rng.integers(0, 256, (64, 128, 3), dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = number
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("container", "muxer"),
+    [("mp4", {"movflags": "faststart"}), ("mp4", {}), ("matroska", {})],
+)
+def test_of_a_long_file_only_what_is_needed_is_fetched(
+    container, muxer, pool, tmp_path
+) -> None:
+    data = noise(tmp_path / "noise", container, muxer)
+    for policy, requests in (("keyframes", 8), ("uniform", 12)):
+        with opened(data, pool) as file:
+            assert decoded(file, policy, 3) == decoded(data, policy, 3)
+            assert file.fetched < len(data) / 2
+            assert file.requests <= requests
+
+
+def test_what_could_not_be_read_is_told_and_not_taken_for_the_end(pool) -> None:
+    data = make(CLIPS["h264"])
+
+    def fetch(offset: int, size: int) -> bytes:
+        raise changed("s3://b/a.mp4", "1", "2")
+
+    for head in (40, len(data) // 2):
+        with RangedFile(fetch, len(data), pool, data[:head]) as file:
+            with pytest.raises(ItemFailure) as told:
+                decoded(file, "uniform", 5)
+            assert told.value.code is FailureCode.CHANGED_OBJECT
+
+
+def test_the_index_of_an_iso_file_is_found_at_either_end(pool, tmp_path) -> None:
+    at_the_start = noise(tmp_path / "noise", "mp4", {"movflags": "faststart"})
+    for data in (make(CLIPS["h264"]), at_the_start):
+        with opened(data, pool) as file:
+            span = index_span(file, len(data))
+        assert span
+        assert data[span[0] + 4 : span[0] + 8] == b"moov"
+        assert int.from_bytes(data[span[0] : span[0] + 4], "big") == span[1] - span[0]
+    for other in (b"", b"RIFF" * 100, make(CLIPS["h264 mkv"])):
+        with opened(other, pool) as file:
+            assert index_span(file, len(other)) is None
+
+
+EVERY = ByteIndex(
+    ticks=range(12),
+    spans=[(1000 + 100 * n, 1100 + 100 * n) for n in range(12)],
+    keys=[0, 6],
+)
+KEYS = ByteIndex(
+    ticks=[0, 100, 200],
+    spans=[(number * 10**6, (number + 1) * 10**6) for number in range(3)],
+    keys=[0, 1, 2],
+)
+
+
+def test_with_every_packet_known_a_group_is_read_up_to_its_target() -> None:
+    assert spans_of_groups(EVERY, {0: [1]}) == EVERY.spans[:4]
+    assert spans_of_groups(EVERY, {1: [7, 20]}) == EVERY.spans[6:]
+    assert spans_of_keyframes(EVERY, [1]) == [(1600, 1700)]
+
+
+def test_with_keyframes_known_a_group_is_read_in_part_and_never_past_the_next() -> None:
+    [(start, end)] = spans_of_groups(KEYS, {0: [50]})
+    assert start == 0
+    assert 550_000 < end < 750_000
+    assert spans_of_groups(KEYS, {1: [500]}) == [(10**6, 2 * 10**6)]
+    assert spans_of_keyframes(KEYS, [0]) == [(0, 2 * BLOCK_BYTES)]
+
+
+def test_what_begins_at_one_place_ends_at_one() -> None:
+    assert up_to_the_next([5, 5, 9], 20) == [(5, 9), (5, 9), (9, 20)]
+    assert up_to_the_next([], 20) == []
+
+
+def test_damaged_remote_files_are_frames_or_a_failure(pool) -> None:
+    rng = random.Random(1)
+    whole = make(CLIPS["h264"])
+    for _ in range(30):
+        data = bytearray(whole)
+        for _ in range(20):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        with opened(bytes(data), pool) as file:
+            try:
+                assert decoded(file, "uniform", 4).shapes
+            except ItemFailure as failure:
+                assert failure.stage is Stage.DECODE
