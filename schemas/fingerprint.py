@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-DECODE_VERSION = 1
+DECODE_VERSION = 2
 """Raise it when the same file would decode to different pixels."""
 
 

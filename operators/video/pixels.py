@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from operators.geometry import fit_within
+from operators.video.colours import to_rgb
+from operators.video.fields import one_field
 
 Shapes = tuple[tuple[int, int], ...]
 
@@ -81,22 +83,19 @@ class FrameBuffer:
     def append(self, frame: Any, aspect: Fraction | None, matrix: Matrix) -> np.ndarray:
         """Shrink, convert and turn a decoder's frame (``av.VideoFrame``) and keep it.
 
-        Answers its pixels, (h, w, 3), not in the buffer.
+        Of an interlaced frame, one field is taken. Answers its pixels, (h, w, 3), not in
+        the buffer.
+
+        Raises:
+            ItemFailure: FORMAT_NOT_ALLOWED for colours that cannot be converted.
         """
         turned = matrix[0] == 0
         shown = shown_size(frame.width, frame.height, aspect, turned)
         self.source_size = self.source_size or shown
         width, height = fit_within(*shown, self._max_pixels)
         stored = (height, width) if turned else (width, height)
-        shrinks = stored[0] * stored[1] < frame.width * frame.height
-        small = frame.reformat(
-            width=stored[0],
-            height=stored[1],
-            format="rgb24",
-            interpolation="AREA" if shrinks else "BICUBIC",
-            threads=1,
-        )
-        pixels = turn(small.to_ndarray(), matrix)
+        picture = one_field(frame) if frame.interlaced_frame else frame
+        pixels = turn(to_rgb(picture, *stored), matrix)
         self._reserve(pixels.size)
         into = np.frombuffer(self._buffer, np.uint8, pixels.size, self._used)
         into.reshape(pixels.shape)[...] = pixels

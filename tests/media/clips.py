@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import av
@@ -91,8 +92,8 @@ CLIPS = {
 }
 
 
-def make(clip: Clip) -> bytes:
-    """Encode a clip into a file's bytes."""
+def make(clip: Clip, draw: Callable[[int], np.ndarray] = draw_number) -> bytes:
+    """Encode a clip of what is drawn for each number into a file's bytes."""
     file = io.BytesIO()
     with av.open(file, "w", format=clip.container, options=clip.muxer) as container:
         stream = container.add_stream(clip.codec, rate=clip.fps, options=dict(clip.options))
@@ -103,7 +104,7 @@ def make(clip: Clip) -> bytes:
         if clip.rotation:
             stream.set_display_rotation(clip.rotation)
         for number in range(clip.frames):
-            frame = av.VideoFrame.from_ndarray(draw_number(number), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(draw(number), format="rgb24")
             frame.pts = clip.pts[number] if clip.pts else number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
