@@ -68,7 +68,7 @@ class QuestionOptions(TaskOptions):
 
     @property
     def listed(self) -> str:
-        """The questions, as the instruction has them."""
+        """The questions, as the prompt has them."""
         return listed(self.questions)
 
 
@@ -83,7 +83,7 @@ class Answered(Row):
 
 
 def listed(questions: Sequence[AskedQuestion]) -> str:
-    """The questions as an instruction names them, each with the key of its answer."""
+    """The questions as a prompt names them, each with the key of its answer."""
     return " ".join(
         f"{key_of(index)}: {asked.question}{_manner(asked)}"
         for index, asked in enumerate(questions)

@@ -38,7 +38,7 @@ class VideoQa(Task):
     """
 
     id = "video_qa"
-    version = 2
+    version = 3
     summary = "Answer questions about a video, with the seconds that show the answer."
     takes = frozenset({MediaKind.VIDEO})
     table = "video_answers"
@@ -48,11 +48,11 @@ class VideoQa(Task):
 You answer questions about videos. You are shown frames of one video in order, numbered from
 1. Judge only by what is visible. For each question name the numbers of the frames that show
 it, then the answer. Write texts in {{ options.language }}, at most {{ options.max_chars }}
-characters each. The questions: {{ options.listed }}
+characters each.
 """
     item_prompt = """
 These are {{ shown.count }} frames of a video. Frame number and second: {{ shown.times }}.
-Answer the questions.
+Answer the questions. {{ options.listed }}
 """
 
     sample: ClassVar[dict[str, Any]] = {"q1": {"frames": [2], "answer": "a ball"}}

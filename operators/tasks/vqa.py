@@ -26,11 +26,12 @@ class VqaRow(Row):
 class Vqa(Task):
     """Answer one or many questions about an image, each in its own type.
 
-    All questions of an item are answered in one request.
+    All questions of an item are answered in one request. They are asked after its media, as
+    the model was taught.
     """
 
     id = "vqa"
-    version = 1
+    version = 2
     summary = "Answer questions about an image: in words, yes or no, a number, a choice."
     takes = frozenset({MediaKind.IMAGE, MediaKind.IMAGES})
     table = "answers"
@@ -38,10 +39,9 @@ class Vqa(Task):
     Columns = VqaRow
     instruction = """
 You answer questions about images. Judge only by what is visible. Write texts in
-{{ options.language }}, at most {{ options.max_chars }} characters each. The questions:
-{{ options.listed }}
+{{ options.language }}, at most {{ options.max_chars }} characters each.
 """
-    item_prompt = "Answer the questions about what is shown."
+    item_prompt = "Answer the questions about what is shown. {{ options.listed }}"
 
     sample: ClassVar[dict[str, Any]] = {"q1": "ceramic", "q2": True}
     sample_options: ClassVar[dict[str, Any]] = {

@@ -9,7 +9,7 @@ from itertools import pairwise
 from infra.demo.lessons.asking import Asked
 from infra.demo.lessons.films import Witnessed
 from infra.demo.lessons.lesson import Aside
-from infra.demo.world.scene import words_of
+from infra.demo.world.scene import Scene, words_of
 from infra.demo.world.series import ASPECTS, Offer, Pair, Series
 from infra.demo.world.vocabulary import (
     BACKGROUNDS,
@@ -20,11 +20,12 @@ from infra.demo.world.vocabulary import (
     PRODUCTS,
 )
 
-TRUE, FALSE, SAME, CUT, THINGS = "true", "false", "same", "cut", "things"
+TRUE, FALSE, SAME, CUT = "true", "false", "same", "cut"
+APPEARS, LEAVES = "appears", "leaves"
 KNOWN: tuple[str, ...] = tuple(
     dict.fromkeys(
         (
-            *(TRUE, FALSE, SAME, CUT, THINGS, "small", "large"),
+            *(TRUE, FALSE, SAME, CUT, "0", "1", "2", "3", "small", "large"),
             *PRODUCTS,
             *COLOURS,
             *PATTERNS,
@@ -38,25 +39,27 @@ KNOWN: tuple[str, ...] = tuple(
 """All words that asides are about."""
 
 
-def of_questions(asked: Sequence[Asked]) -> tuple[Aside, ...]:
-    """Before each answer: which words its question is about."""
-    return tuple(
-        Aside("answer", f'"q{number}":', one.about)
-        for number, one in enumerate(asked, start=1)
-        if one.about
-    )
+def of_questions(asked: Sequence[Asked], scene: Scene) -> tuple[Aside, ...]:
+    """Behind each question: its answer, if that is a word."""
+    asides = []
+    for number, one in enumerate(asked, start=1):
+        answer = one.answer(scene)
+        word = str(answer).lower()
+        if word in KNOWN:
+            asides.append(Aside("user", f"q{number}: {one.question}", word))
+    return tuple(asides)
 
 
 def of_pair(pair: Pair) -> tuple[Aside, ...]:
     """Behind the second picture: in what it differs from the first."""
-    return (Aside("picture", 2, (pair.aspect or SAME,)),)
+    return (Aside("picture", 2, pair.aspect or SAME),)
 
 
 def of_series(series: Series) -> tuple[Aside, ...]:
     """Behind each picture but the first: in what it differs from the one before."""
     aspect = {"parade": "kind", "journey": "place", "recolouring": "colour"}[series.kind]
     numbers = range(2, len(series.scenes) + 1)
-    return tuple(Aside("picture", number, (aspect,)) for number in numbers)
+    return tuple(Aside("picture", number, aspect) for number in numbers)
 
 
 def of_film(shots: Sequence[Witnessed]) -> tuple[Aside, ...]:
@@ -64,10 +67,10 @@ def of_film(shots: Sequence[Witnessed]) -> tuple[Aside, ...]:
     asides = []
     for number, shot in enumerate(shots):
         if number:
-            asides.append(Aside("picture", shot.frames[0], (CUT,)))
+            asides.append(Aside("picture", shot.frames[0], CUT))
         for frame, (before, after) in zip(shot.frames[1:], pairwise(shot.seen), strict=True):
             word = SAME if before == after else str(shot.shot.event.kind)
-            asides.append(Aside("picture", frame, (word,)))
+            asides.append(Aside("picture", frame, word))
     return tuple(asides)
 
 
@@ -81,7 +84,7 @@ def of_offer(offer: Offer, context: Mapping[str, str]) -> tuple[Aside, ...]:
         Aside(
             "user",
             f'{name}: "{text[: claim.end()]}',
-            (TRUE if claim[0].lower() in true else FALSE,),
+            TRUE if claim[0].lower() in true else FALSE,
         )
         for name, text in context.items()
         for claim in _CLAIMS.finditer(text)

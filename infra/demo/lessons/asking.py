@@ -31,7 +31,6 @@ class Asked:
             yes; leaves it as it is where that is not needed.
         choices: Of type ``choice``.
         needs_plant: Whether it cannot be asked of every scene.
-        about: The words that have to be looked for in the picture.
     """
 
     question: str
@@ -40,7 +39,6 @@ class Asked:
     plant: Callable[[random.Random, Thing], Thing] = lambda rng, thing: thing
     choices: tuple[str, ...] = ()
     needs_plant: bool = False
-    about: tuple[str, ...] = ()
 
     def option(self) -> dict[str, Any]:
         """As a job file has it."""
@@ -90,7 +88,6 @@ def _is_there_product(rng: random.Random) -> Asked:
         "yes_no",
         lambda scene: count_of(product, scene.things) > 0,
         lambda _, thing: replace(thing, product=product),
-        about=(product,),
     )
 
 
@@ -112,7 +109,6 @@ def _is_there_coloured(rng: random.Random) -> Asked:
         "yes_no",
         lambda scene: any((t.product, t.colour) == (product, colour) for t in scene.things),
         plant,
-        about=(product, colour),
     )
 
 
@@ -132,7 +128,6 @@ def _is_there_word(rng: random.Random) -> Asked:
         "yes_no",
         lambda scene: count_of(word, scene.things) > 0,
         plant,
-        about=(word,),
     )
 
 
@@ -142,7 +137,6 @@ def _is_background(rng: random.Random) -> Asked:
         f"Is the background {ground}?",
         "yes_no",
         lambda scene: scene.background == ground,
-        about=(ground, "background"),
     )
 
 
@@ -153,7 +147,7 @@ def _how_many(rng: random.Random) -> Asked:
             *("How many objects are shown?", "How many products are in the picture?"),
         )
     )
-    return Asked(words, "number", lambda scene: len(scene.things), about=("things",))
+    return Asked(words, "number", lambda scene: len(scene.things))
 
 
 def _how_many_of(rng: random.Random) -> Asked:
@@ -164,7 +158,6 @@ def _how_many_of(rng: random.Random) -> Asked:
             "number",
             lambda scene: count_of(word, scene.things),
             lambda _, thing: replace(thing, product=word),
-            about=("number", word),
         )
     return Asked(
         f"How many {word} things are there?",
@@ -173,7 +166,6 @@ def _how_many_of(rng: random.Random) -> Asked:
         lambda _, thing: replace(
             thing, **({"pattern": word} if word in PATTERNS else {"size": word})
         ),
-        about=("number", word),
     )
 
 
@@ -203,7 +195,6 @@ def _attribute(rng: random.Random) -> Asked:
         lambda _, thing: replace(thing, product=product),
         tuple(rng.sample(all_choices, len(all_choices))) if is_choice else (),
         needs_plant=True,
-        about=(product, field),
     )
 
 
@@ -216,7 +207,6 @@ def _what_background(rng: random.Random) -> Asked:
         "choice" if is_choice else "text",
         lambda scene: scene.background,
         choices=choices,
-        about=("background",),
     )
 
 

@@ -72,16 +72,15 @@ class Aside:
     comes of the first ones.
 
     Attributes:
-        part: Where the place is: in what is said of the item, in the answer, or behind a
-            picture.
+        part: Where the place is: in what is said of the item, or behind a picture.
         passage: What ends there, the first time that it is said; of pictures and frames the
             number, from 1.
-        words: Of `asides.KNOWN`; several where it is about all of them.
+        word: Of `asides.KNOWN`.
     """
 
-    part: Literal["user", "answer", "picture"]
+    part: Literal["user", "picture"]
     passage: str | int
-    words: tuple[str, ...]
+    word: str
 
 
 @dataclass(frozen=True)

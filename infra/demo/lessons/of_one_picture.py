@@ -115,12 +115,11 @@ def _answered(
     asked: list[Asked], rng: random.Random, seeds: Sequence[int], sizes: Sizes
 ) -> Iterator[list[Lesson]]:
     task = bound("vqa", questions=[one.option() for one in asked])
-    known = asides.of_questions(asked)
     for seed in seeds:
         scene = scene_for(seed, asked)
         shown = one_picture(scene, seed, rng, sizes)
         [lesson] = lessons_of(task, shown, teachers.vqa(scene, asked))
-        yield [replace(lesson, asides=known)]
+        yield [replace(lesson, asides=asides.of_questions(asked, scene))]
 
 
 def sentiment(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -18,8 +18,8 @@ from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.checkpoint.image_processor import MiniCPMVImageProcessor
 from infra.demo.checkpoint.prompting import encode_text, image_processor, media_texts
 from infra.demo.lessons.asides import KNOWN
-from infra.demo.lessons.lesson import Aside, Lesson, Marks, Shown
-from infra.demo.training.labels import PADDING, Labels, patch_labels, query_labels
+from infra.demo.lessons.lesson import Lesson, Marks, Shown
+from infra.demo.training.labels import PADDING, Labels, changes, patch_labels, query_labels
 from operators.models.base import PromptParts
 from operators.models.minicpm_v import IMAGE_PLACEHOLDER, VIDEO_PLACEHOLDER
 from operators.models.registry import FAMILIES
@@ -60,7 +60,7 @@ class Group:
         targets: Likewise, the token to come, or `IGNORED` outside of answers.
         slices: How many slices these sequences have.
         asides: (asides, 3): of each the sequence, the token and what is known there, as a
-            place in `KNOWN`. Where several words are known there are several.
+            place in `KNOWN`.
     """
 
     prefix: torch.Tensor
@@ -133,16 +133,13 @@ class Encoder:
     def _group(self, lessons: Sequence[Lesson], pieces: list[_Piece]) -> Group:
         before = len(pieces)
         rows: list[tuple[list[int], list[bool], list[int]]] = []
-        known: list[tuple[int, int, int]] = []
+        known: list[tuple[int, int, str]] = []
         for row, lesson in enumerate(lessons):
             by_picture = self.pieces(lesson.shown)
             pieces += [piece for one in by_picture for piece in one]
             asked, places = self.prompt(lesson)
             answer = self.answer(lesson.answer)
-            ends = _ends_of_pictures(places, by_picture, self.architecture.query_num)
-            for aside in lesson.asides:
-                at = self._place(aside, asked, ends, answer)
-                known += [(row, at, KNOWN.index(word)) for word in aside.words]
+            known += [(row, *one) for one in self._known(lesson, asked, places, by_picture)]
             # A token's target is the next one.
             targets = [IGNORED] * (len(asked) - 1) + answer
             rows.append((asked + answer[:-1], places + [False] * (len(answer) - 1), targets))
@@ -155,22 +152,45 @@ class Encoder:
             _padded([places[common:] for _, places, _ in rows], 0).bool(),
             _padded([targets[common:] for _, _, targets in rows], IGNORED),
             len(pieces) - before,
-            torch.tensor([(row, at - common, word) for row, at, word in known]).view(-1, 3),
+            torch.tensor(
+                [(row, at - common, KNOWN.index(word)) for row, at, word in known]
+            ).view(-1, 3),
         )
 
-    def _place(self, aside: Aside, asked: list[int], ends: list[int], answer: list[int]) -> int:
-        """The number of the token at which something is known."""
-        if aside.part == "picture":
-            # The token that ends a picture is no embedding: it has room for what is found.
-            return ends[int(aside.passage) - 1] + 1
-        # What the prompt says before its pictures is not the item's.
-        before = ends[-1] + 1 if aside.part == "user" else len(asked)
+    def _known(
+        self,
+        lesson: Lesson,
+        asked: Sequence[int],
+        places: Sequence[bool],
+        by_picture: Sequence[Sequence[_Piece]],
+    ) -> list[tuple[int, str]]:
+        """The numbers of tokens at which something is known, and what."""
+        if not lesson.asides:
+            return []
+        taken = [at for at, is_place in enumerate(places) if is_place]
+        counts = [len(pieces) * self.architecture.query_num for pieces in by_picture]
+        starts = [0, *accumulate(counts)]
+        known = []
+        for aside in lesson.asides:
+            if aside.part == "picture":
+                # The token that ends a picture is no embedding: it has room for what is found.
+                known.append((taken[starts[int(aside.passage)] - 1] + 1, aside.word))
+            else:
+                at = self._place(str(aside.passage), asked, taken[-1] + 1)
+                known.append((at, aside.word))
+        for number, (before, now) in enumerate(pairwise(by_picture), start=1):
+            for part, word in changes(before[0].query_labels, now[0].query_labels):
+                known.append((taken[starts[number] + part], word))
+        return known
+
+    def _place(self, passage: str, asked: Sequence[int], first: int) -> int:
+        """The number of the token, from `first` on, with which a passage ends."""
         text = ""
-        for at, token in enumerate((asked + answer)[before:], start=before):
+        for at, token in enumerate(asked[first:], start=first):
             text += self._texts[token]
-            if str(aside.passage) in text:
+            if passage in text:
                 return at
-        raise ValueError(f"the {aside.part} does not say {aside.passage!r}: {text!r}")
+        raise ValueError(f"what is said of the item has no {passage!r}: {text!r}")
 
     def pieces(self, shown: Shown) -> list[list[_Piece]]:
         """The slices of each picture shown, in the order of their embeddings."""
@@ -179,15 +199,6 @@ class Encoder:
             _pieces(picture, marks, processor, self.across)
             for picture, marks in zip(shown.pictures, shown.marks, strict=True)
         ]
-
-
-def _ends_of_pictures(
-    places: Sequence[bool], by_picture: Sequence[Sequence[_Piece]], queries: int
-) -> list[int]:
-    """The number of the last token of each picture that stands for an embedding."""
-    taken = [at for at, is_place in enumerate(places) if is_place]
-    counts = accumulate(len(pieces) * queries for pieces in by_picture)
-    return [taken[count - 1] for count in counts]
 
 
 def _stacked(pieces: Sequence[_Piece]) -> Slices | None:

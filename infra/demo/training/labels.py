@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.demo.drawing import outline
+from infra.demo.lessons.asides import APPEARS, LEAVES, SAME
 from infra.demo.lessons.lesson import Marks
 from infra.demo.world.scene import Face, Thing
 from infra.demo.world.vocabulary import (
@@ -109,6 +110,28 @@ def query_labels(
         if 0 <= row < across and 0 <= column < across:
             labels[row, column, :4] = _label(placed.shown)
     return labels.reshape(across * across, len(CLASSES))
+
+
+def changes(before: Labels, now: Labels) -> list[tuple[int, str]]:
+    """What is new in a picture's parts since the picture before, where either shows anything.
+
+    Args:
+        before: Of `query_labels`.
+        now: Likewise.
+
+    Returns:
+        Numbers of parts, and of each a word out of `asides.KNOWN`.
+    """
+    found = []
+    for part, (old, new) in enumerate(zip(before, now, strict=True)):
+        if old[0] == NOTHING != new[0]:
+            found.append((part, APPEARS))
+        elif old[0] != NOTHING == new[0]:
+            found.append((part, LEAVES))
+        elif old[0] != NOTHING:
+            named = zip(CLASSES, old, new, strict=True)
+            found.append((part, next((name for name, a, b in named if a != b), SAME)))
+    return found
 
 
 def _parts(rows: int, columns: int) -> NDArray[np.intp]:
