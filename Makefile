@@ -26,7 +26,7 @@ export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
 .PHONY: help env demo demo-stop demo-eval demo-parity demo-train test check lock clean test-rgw bench-pipeline bench-memory bench-long-video \
-  bench-plan storm chaos mutants
+  bench-media bench-plan storm chaos mutants
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -73,6 +73,9 @@ bench-memory: env ## Measure peak memory over growing collections
 bench-long-video: env ## Measure peak memory over ever longer videos
 	@$(BIN)/python -m tests.bench.long_video
 
+bench-media: env ## Measure the decoding of media beside that of others: QUICK=1
+	@$(BIN)/python -m tests.bench.media $(if $(QUICK),--quick)
+
 bench-plan: env ## Measure planning a manifest of millions of rows
 	@$(BIN)/python -m tests.bench.plan
 
@@ -93,6 +96,10 @@ lock: .uv/ready ## Compile the pinned requirements anew
 	@$(COMPILE) requirements/bench-ray-data-llm.in $(TORCH) \
 	  --overrides requirements/bench-ray-data-llm.overrides.txt \
 	  -o requirements/bench-ray-data-llm.txt
+	@for peer in bench-media bench-media-decord bench-media-decord2; do \
+	  $(COMPILE) requirements/$$peer.in -o requirements/$$peer.txt; done
+	@$(COMPILE) requirements/bench-media-torchcodec.in $(TORCH) \
+	  -o requirements/bench-media-torchcodec.txt
 
 clean: ## Remove the environments, the demo and all caches
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m infra.demo.s3_server stop --state .demo/s3; fi

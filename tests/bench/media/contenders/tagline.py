@@ -1,0 +1,52 @@
+"""Tagline's own decoders, called as its decode stage calls them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from operators.images import decode_image
+from operators.video.decode import decode_video
+from schemas.job import VideoSampling
+from schemas.media import Frames
+from tests.bench.media.contenders.protocol import run_contender
+from tests.bench.media.tasks import Case
+
+MOST_SOURCE_PIXELS = 300_000_000
+
+
+def exact(case: Case) -> np.ndarray:
+    """The frames on screen at evenly spread moments."""
+    return _video(case, VideoSampling(policy="uniform", max_frames=len(case.frames)))
+
+
+def keyframes(case: Case) -> np.ndarray:
+    """Evenly spread keyframes."""
+    return _video(case, VideoSampling(policy="keyframes", max_frames=len(case.frames)))
+
+
+def image(case: Case) -> np.ndarray:
+    """One image."""
+    data = Path(case.path).read_bytes()
+    return _pixels(
+        decode_image(data, max_pixels=_pixels_of(case), max_source_pixels=MOST_SOURCE_PIXELS)
+    )
+
+
+def _video(case: Case, sampling: VideoSampling) -> np.ndarray:
+    with open(case.path, "rb") as file:
+        return _pixels(decode_video(file, sampling=sampling, max_frame_pixels=_pixels_of(case)))
+
+
+def _pixels_of(case: Case) -> int:
+    """A budget that leads to the case's size and not, by rounding, to one row less."""
+    return case.width * (case.height + 1)
+
+
+def _pixels(frames: Frames) -> np.ndarray:
+    return np.frombuffer(frames.pixels, np.uint8).reshape(-1, *frames.shapes[0], 3)
+
+
+if __name__ == "__main__":
+    run_contender({"exact": exact, "keyframes": keyframes, "image": image})
