@@ -127,18 +127,22 @@ class AnnotateOperator:
         rows += [talk.as_row() for talk in late]
         return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
 
-    def copied(self, row: pa.Table, first: str) -> pa.Table:
+    def copied(self, row: pa.Table, first: str, distance: int | None = None) -> pa.Table:
         """The rows of an item that is not asked about: each is to take another's answer.
 
         Args:
             row: A table of `DECODED_SCHEMA` with one row, which is all of an item.
             first: The item whose answers they take.
+            distance: How far their looks are apart; None if they show the very same.
 
         Returns:
             A table of `ANNOTATED_SCHEMA`.
         """
         [one] = table_to_decoded(row)
-        talks = [Talk(one, pending, copied_from=first) for pending in self._owed(one)]
+        talks = [
+            Talk(one, pending, seen=Seen.of(one.frames), copied_from=(first, distance))
+            for pending in self._owed(one)
+        ]
         rows = [talk.as_row() for talk in talks]
         return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
 from operators.fetch import Fetched, Fetcher, as_failure
-from operators.images import decode_image
-from operators.signatures import HEAD_BYTES, sniff
+from operators.images import decode_animation, decode_image
+from operators.looks import look_of, shown_digest
+from operators.signatures import HEAD_BYTES, FileType, confirm_kind
 from operators.video.decode import decode_long_video, decode_video
 from operators.video.subtitles import cues_of_file
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.item import DecodedItem, Item, LeftOut
+from schemas.item import DecodedItem, Item
 from schemas.item_tables import decoded_to_table, plan_to_items
 from schemas.job import MediaSpec, StorageSpec
 from schemas.media import Cue, Frames, MediaKind, Part
@@ -135,7 +135,9 @@ class DecodeOperator:
                     break
                 left_out = sorted(fetched.left_out, key=lambda left: left.index)
                 digest = shown_digest(frames, left_out) if item.twin and not part else None
-                yield DecodedItem(item, frames, None, tuple(left_out), part, digest)
+                seen = look_of(frames) if item.alike else None
+                look = seen.to_bytes() if seen else None
+                yield DecodedItem(item, frames, None, tuple(left_out), part, digest, look)
         self.stats.items += 1
         self.stats.failed += failure is not None
         self.stats.bytes_fetched += fetched.size
@@ -212,13 +214,18 @@ class DecodeOperator:
             max_source_pixels=self._media.max_source_pixels,
         )
 
-
-def shown_digest(frames: Frames, left_out: Sequence[LeftOut] = ()) -> str:
-    """32 hex digits that stand for all that a model is shown of an item's media."""
-    about = (frames.shapes, frames.pts_s, frames.duration_s, frames.cues, tuple(left_out))
-    digest = hashlib.blake2b(repr(about).encode(), digest_size=16)
-    digest.update(memoryview(frames.pixels))
-    return digest.hexdigest()
+    def _decode_animation(
+        self, medium: bytes | BinaryIO, cues: tuple[Cue, ...], check: Callable[[], None]
+    ) -> Frames:
+        return decode_animation(
+            _whole(medium),
+            sampling=self._media.video,
+            max_frame_pixels=self._max_frame_pixels,
+            max_source_pixels=self._media.max_source_pixels,
+            formats=self._media.image_formats,
+            cues=cues,
+            check_time=check,
+        )
 
 
 def in_tables(decoded: Iterable[DecodedItem], rows: int) -> Iterator[pa.Table]:

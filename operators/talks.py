@@ -80,7 +80,8 @@ class Talk:
         completions: What the engine said.
         tries: How often it was asked.
         repairs: What was changed of what is asked, see `operators.repairs`.
-        copied_from: The item whose answer the row is to take, if it is not asked for.
+        copied_from: The item whose answer the row is to take, if it is not asked for, and how
+            far their looks are apart.
     """
 
     decoded: DecodedItem
@@ -93,7 +94,7 @@ class Talk:
     completions: list[Completion] = field(default_factory=list)
     tries: int = 0
     repairs: list[str] = field(default_factory=list)
-    copied_from: str | None = None
+    copied_from: tuple[str | None, int | None] = (None, None)
     asked: list[_Asked] = field(default_factory=list)
 
     @property
@@ -179,8 +180,9 @@ class Talk:
             "finish_reason": seen.finish_reason,
             "engine_tries": self.tries,
             "repairs": self.repairs or None,
-            "twin": item.twin if self.decoded.digest else None,
-            "copied_from": self.copied_from,
+            "twin": (self.decoded.digest and item.twin) or (self.decoded.look and item.alike),
+            "copied_from": self.copied_from[0],
+            "copy_distance": self.copied_from[1],
         }
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import ray
 
 from operators.assembly import LocalAssembly
+from pipeline.firsts import First, Firsts, Shown
 from schemas.media import Part
 
 REPORT_EVERY_S = 1.0
@@ -22,16 +23,20 @@ Turn = Literal["together", "alone", "leave"]
 
 
 class Board:
-    """The latest counters of every worker of every stage."""
+    """The latest counters of every worker of every stage.
 
-    def __init__(self) -> None:
+    Args:
+        near: How far pictures that look alike may be apart, bits; None if that is not asked.
+    """
+
+    def __init__(self, near: int | None = None) -> None:
         self._counters: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         self._begun: dict[str, Counter[str]] = defaultdict(Counter)
         self._begun_alone: dict[str, Counter[str]] = defaultdict(Counter)
         self._given: dict[str, Counter[str]] = defaultdict(Counter)
         self._assembly = LocalAssembly()
         self._draining = False
-        self._firsts: dict[str, str] = {}
+        self._firsts = Firsts(near)
         self._fatal: str | None = None
         self._ready_at: float | None = None
 
@@ -79,12 +84,9 @@ class Board:
             for item_id in item_ids:
                 counter.pop(item_id, None)
 
-    def first_of(self, shown: list[str], item_ids: list[str]) -> list[str]:
+    def firsts_of(self, shown: list[Shown]) -> list[First]:
         """For each item the first that was here with what it shows, perhaps itself."""
-        return [
-            self._firsts.setdefault(digest, item_id)
-            for digest, item_id in zip(shown, item_ids, strict=True)
-        ]
+        return [self._firsts.of(one) for one in shown]
 
     def post(self, item_id: str, part: Part, outcome: str) -> list[str] | None:
         """See `operators.assembly.Assembly.post`."""
@@ -123,16 +125,17 @@ class Board:
         return totals
 
 
-def start_board(**options: Any) -> Any:
+def start_board(near: int | None = None, **options: Any) -> Any:
     """Start the board; its handle can be shipped to workers.
 
     If its process dies, another takes its place and knows nothing; who asks meanwhile waits.
 
     Args:
+        near: See `Board`.
         options: More options of the actor, such as a name.
     """
     lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
-    return ray.remote(Board).options(**lasting, **options).remote()
+    return ray.remote(Board).options(**lasting, **options).remote(near)
 
 
 class BoardAssembly:

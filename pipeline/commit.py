@@ -155,7 +155,7 @@ class ResultSink:
             "model_revision": self._origin.model_revision,
             "run_id": self._origin.run_id,
             "created_at": datetime.now(UTC),
-            "copy_distance": None if row["copied_from"] is None else 0,
+            "copy_distance": None if row["copied_from"] is None else row["copy_distance"] or 0,
             "gone_at": None,
             "locked": None,
         }

@@ -1,9 +1,12 @@
-"""Answers of items that show the very same: asked for once, and copied to all of them.
+"""Answers of items that show the same: asked for once, and copied to all of them.
 
 The plan marks items that may be twins (files of one size, on S3 of one ETag, owed the same
-tasks with the same context). Decoding adds a digest of what the model would be shown. The
-first item of a digest is annotated; the others travel on without an answer and take the
-first one's, failures included, as soon as both have arrived here.
+tasks with the same context), and pictures that may look alike. Decoding adds a digest of what
+the model would be shown, and a look. The first item of a digest or look is annotated; the
+others travel on without an answer and take the first one's as soon as both have arrived here.
+
+Those that show the very same take its failure as well. What only looks alike might have fared
+better: it fails for now, and is asked about by itself in the next run.
 """
 
 from __future__ import annotations
@@ -17,11 +20,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.item_tables import ANNOTATED_SCHEMA
+from schemas.failure import FailureCode, ItemFailure, Stage
+from schemas.item_tables import ANNOTATED_SCHEMA, failure_to_struct
 
 OF_THE_ITEM = (
     *("item_id", "kind", "item_version", "uris", "carried", "task", "fingerprint"),
     *("replaces", "attempt", "failed_before", "twin", "copied_from"),
+    *("source_width", "source_height"),
 )
 """What a copied row has of its own; all else is the answer's."""
 
@@ -91,7 +96,7 @@ class Copies:
         """A twin's row, and those that wait for it in turn.
 
         It may have been the first of others itself, before the board's process died and its
-        successor took another one for that.
+        successor took another one for that. Their distance then is the way over it.
         """
         copied = _copied(twin, first)
         return [copied, *self._answer(copied)]
@@ -113,5 +118,19 @@ def _text(row: dict[str, Any]) -> str:
 
 def _copied(twin: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
     """An answer as its twin's row; it has cost nothing."""
-    free = {name: None if first[name] is None else 0 for name in COSTS}
-    return first | {name: twin[name] for name in OF_THE_ITEM} | free
+    own = {name: twin[name] for name in OF_THE_ITEM}
+    own |= {name: None if first[name] is None else 0 for name in COSTS}
+    way = [row["copy_distance"] for row in (twin, first) if row["copy_distance"] is not None]
+    own["copy_distance"] = sum(way) if way else None
+    if first["failure"] is not None and way:
+        own["failure"] = failure_to_struct(_failed_with(first))
+    return first | own
+
+
+def _failed_with(first: dict[str, Any]) -> ItemFailure:
+    return ItemFailure(
+        Stage.ANNOTATE,
+        FailureCode.TWIN_FAILED,
+        f"{first['item_id']}, which looks alike and whose answer it was to take, failed with "
+        f"{first['failure']['code']}; the next run annotates it by itself",
+    )

@@ -28,11 +28,12 @@ from pipeline.state_sql import Retry, StateSql
 from pipeline.twins import with_twins_sql
 from pipeline.windows import load_windows, with_windows_sql
 from schemas.item_tables import PLAN_SCHEMA
-from schemas.job import GonePolicy, StorageSpec
+from schemas.job import DuplicateSpec, GonePolicy, StorageSpec
 from schemas.tables import FAILURES_TABLE, TIMESTAMP
 from schemas.uris import join_uri
 
 ROWS_PER_PART = 4096
+NONE_SOUGHT = DuplicateSpec(exact="annotate")
 PLANS_FOLDER = ("_tagline", "plans")
 """Below an output; a run that ends leaves nothing in it."""
 
@@ -86,7 +87,7 @@ def make_plan(
     windows: OwedTask | None = None,
     retry: Retry | None = None,
     gone: GonePolicy = "keep",
-    find_twins: bool = False,
+    duplicates: DuplicateSpec = NONE_SOUGHT,
 ) -> Plan:
     """List, join and write the plan.
 
@@ -100,7 +101,7 @@ def make_plan(
         windows: Describes the windows of long videos, if a task goes by them.
         retry: Which failures to try once more that would not be tried by themselves.
         gone: What becomes of rows whose item is not listed any more.
-        find_twins: Whether to mark items that may show the very same.
+        duplicates: Which items to mark that may show the same.
 
     Returns:
         The plan; its parts are at ``<output>/_tagline/plans/<run_id>/``.
@@ -110,7 +111,7 @@ def make_plan(
         database.execute(_join_sql(tasks, attempts, retry))
         plan = Plan(_counts(database))
         folder = plan_folder(output, run_id)
-        planned = with_twins_sql(with_windows_sql(windows, tasks), mark=find_twins)
+        planned = with_twins_sql(with_windows_sql(windows, tasks), duplicates)
         plan.parts.extend(_write_parts(database, planned, folder, storage))
         plan.resolved = database.sql(_resolved_sql(tasks)).to_arrow_table()
         rows_of = list(tasks)

@@ -142,7 +142,7 @@ def _run_under(lease: Lease, run: _Run, model: ResolvedModel) -> RunReport:
         windows=windows,
         retry=run.retry,
         gone=job.output.gone,
-        find_twins=job.duplicates.exact == "copy",
+        duplicates=job.duplicates,
     )
     try:
         outcome = _annotate(run, model, plan, sink, progress)
@@ -215,7 +215,7 @@ def _drain(
 ) -> Outcome:
     """Run the graph and commit what it gives."""
     configure_ray_data()
-    board = start_board()
+    board = start_board(run.job.duplicates.near)
     progress.watch(board)
     decode, annotate = _operators(run, model, layout)
     interruption = Interruption()

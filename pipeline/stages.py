@@ -26,6 +26,7 @@ from operators.decode import DecodeOperator, in_tables
 from operators.storage import open_store
 from pipeline.blame import Blame, Gate
 from pipeline.board import BoardAssembly, Reporter
+from pipeline.firsts import without_twins
 from schemas.failure import EngineError, FailureCode, ItemFailure, Stage, TaglineError
 from schemas.item import DecodedItem, Item
 from schemas.item_tables import ANNOTATED_SCHEMA, PLAN_SCHEMA, plan_to_items
@@ -159,7 +160,7 @@ class AnnotateStage:
             if turn == "leave":
                 self._count(in_flight=-batch.num_rows)
                 return ANNOTATED_SCHEMA.empty_table()
-            asked, copied = self._without_twins(batch)
+            asked, copied = without_twins(batch, self._operator, self._board)
             if turn == "alone":
                 answered = [self._alone(row) for row in _rows(asked)]
             else:
@@ -177,25 +178,6 @@ class AnnotateStage:
             output_tokens=_total(annotated, "output_tokens"),
         )
         return annotated
-
-    def _without_twins(self, batch: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
-        """What is to be asked about, and the rows of what shows the same as another item."""
-        digests = batch.column("digest").to_pylist()
-        at = [place for place, digest in enumerate(digests) if digest is not None]
-        if not at:
-            return batch, []
-        names, twins = (batch.column(c).to_pylist() for c in ("item_id", "twin"))
-        shown = [f"{twins[place]}:{digests[place]}" for place in at]
-        own = [names[place] for place in at]
-        firsts = ray.get(self._board.first_of.remote(shown, own))
-        first_of = dict(zip(own, firsts, strict=True))
-        is_twin = [first_of.get(name, name) != name for name in names]
-        copied = [
-            self._operator.copied(batch.slice(place, 1), first_of[names[place]])
-            for place, twin in enumerate(is_twin)
-            if twin
-        ]
-        return batch.filter(pa.array([not twin for twin in is_twin])), copied
 
     def _alone(self, row: pa.Table) -> pa.Table:
         """Annotate one item while the engine holds no other."""

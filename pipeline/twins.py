@@ -1,8 +1,10 @@
-"""Which items of a plan may show the very same."""
+"""Which items of a plan may show the very same, or nearly."""
 
 from __future__ import annotations
 
 from operators.sources.tar_places import TAR
+from schemas.job import DuplicateSpec
+from schemas.media import MediaKind
 
 _LOOKS_OF_A_FILE = f"""CASE
     WHEN m.inside LIKE '{TAR}:%' THEN ['', split_part(m.inside, ':', 3)]
@@ -12,26 +14,41 @@ _LOOKS_OF_A_FILE = f"""CASE
 """What two files of the same content have in common, of what is known unread."""
 
 
-def with_twins_sql(planned: str, *, mark: bool) -> str:
-    """The rows of a plan with column ``twin``.
+def with_twins_sql(planned: str, duplicates: DuplicateSpec) -> str:
+    """The rows of a plan with columns ``twin`` and ``alike``.
 
     Two items may be twins if they are of one kind, are owed the same tasks, come with the same
     context, and have files of the same sizes in the same order; on S3 of the same ETags too,
     which elsewhere are times. Of members of shards the size is known as well; of what a
     manifest names only the address is. Whether they are twins, decoding will tell.
 
+    Two pictures may look alike if they are owed the same tasks and come with the same context,
+    whatever their files are. One that failed before is asked about by itself, since it may have
+    failed only because another did.
+
     Args:
         planned: A query for the other columns of `PLAN_SCHEMA`.
-        mark: Whether to look for twins at all.
+        duplicates: What to look for.
     """
-    if not mark:
-        return f"SELECT *, NULL::VARCHAR AS twin FROM ({planned})"
-    looks = f"""CASE WHEN windows IS NULL THEN md5(concat_ws(chr(0),
-        kind, coalesce(context, ''),
-        to_json(list_transform(tasks, lambda t: [t.name, t.fingerprint])),
+    if duplicates.exact != "copy":
+        return f"SELECT *, NULL::VARCHAR AS twin, NULL::VARCHAR AS alike FROM ({planned})"
+    owed = """md5(concat_ws(chr(0), kind, coalesce(context, ''),
+        to_json(list_transform(tasks, lambda t: [t.name, t.fingerprint]))))"""
+    looks = f"""CASE WHEN windows IS NULL THEN md5(concat_ws(chr(0), {owed},
         to_json(list_transform(media, lambda m: {_LOOKS_OF_A_FILE})),
         to_json([subtitles.size::VARCHAR, subtitles.version]))) END"""
-    return f"""SELECT * EXCLUDE (looks),
-        CASE WHEN looks IS NOT NULL AND count(*) OVER (PARTITION BY looks) > 1
-          THEN looks END AS twin
-      FROM (SELECT *, {looks} AS looks FROM ({planned}))"""
+    wanted = "false" if duplicates.near is None else _MAY_LOOK_LIKE_ANOTHER
+    return f"""SELECT * EXCLUDE (looks, pictures), {_shared("looks")} AS twin,
+        {_shared("pictures")} AS alike
+      FROM (SELECT *, {looks} AS looks, CASE WHEN {wanted} THEN {owed} END AS pictures
+            FROM ({planned}))"""
+
+
+_MAY_LOOK_LIKE_ANOTHER = f"""kind = '{MediaKind.IMAGE}'
+    AND len(list_filter(tasks, lambda t: t.attempt > 1)) = 0"""
+
+
+def _shared(column: str) -> str:
+    """A value that several rows have; null where one has it alone."""
+    several = f"count(*) OVER (PARTITION BY {column}) > 1"
+    return f"CASE WHEN {column} IS NOT NULL AND {several} THEN {column} END"

@@ -19,7 +19,7 @@ What an `ItemFailure` says, by stage; a star marks what a later run may mend::
     decode     empty_file  not_media  format_not_allowed  truncated  corrupt  too_large
                no_video_stream  no_frames  decode_timeout*  poison
     annotate   no_task_for_kind  prompt_invalid  prompt_too_long  engine_refused  blind
-               poison
+               poison  twin_failed*
     parse      answer_cut*  unparsable*
     (any)      unexpected*
 
@@ -72,6 +72,7 @@ class FailureCode(StrEnum):
     PROMPT_TOO_LONG = "prompt_too_long"
     ENGINE_REFUSED = "engine_refused"
     BLIND = "blind"
+    TWIN_FAILED = "twin_failed"
     # decode or annotate: it kills the process that works on it
     POISON = "poison"
     # parse
@@ -86,6 +87,7 @@ RETRYABLE = frozenset(
         FailureCode.CHANGED_OBJECT,
         FailureCode.STORAGE_UNAVAILABLE,
         FailureCode.DECODE_TIMEOUT,
+        FailureCode.TWIN_FAILED,
         FailureCode.ANSWER_CUT,
         FailureCode.UNPARSABLE,
         FailureCode.UNEXPECTED,

@@ -63,6 +63,8 @@ class Item:
         windows: What the output holds of its windows, as a JSON object, if that is current.
         twin: What it has in common with other items of the plan that may show the very same;
             None if there are none.
+        alike: What it has in common with other pictures of the plan whose answer it may take
+            if they look alike; None if there are none.
     """
 
     item_id: str
@@ -75,6 +77,7 @@ class Item:
     subtitles: Medium | None = None
     windows: str | None = None
     twin: str | None = None
+    alike: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class DecodedItem:
         left_out: Images that are not among its frames although the item did not fail.
         part: Which of its rows this is, if it is a video that was cut into windows.
         digest: Of what is shown of an item that may have twins; None for all others.
+        look: Of a picture that others may look like, see `operators.looks`; None otherwise.
     """
 
     item: Item
@@ -111,6 +115,7 @@ class DecodedItem:
     left_out: tuple[LeftOut, ...] = ()
     part: Part | None = None
     digest: str | None = None
+    look: bytes | None = None
 
     @property
     def places(self) -> tuple[int, ...]:

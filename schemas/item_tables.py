@@ -86,6 +86,8 @@ _ITEM_FIELDS = [
     pa.field("windows", pa.string()),
     # What items that may show the very same have in common.
     pa.field("twin", pa.string()),
+    # What pictures have in common that may take one another's answer if they look alike.
+    pa.field("alike", pa.string()),
     pa.field("tasks", pa.list_(PENDING_TASK_TYPE), nullable=False),
 ]
 
@@ -108,6 +110,7 @@ DECODED_SCHEMA = pa.schema(
         pa.field("cues", pa.list_(CUE_TYPE)),
         pa.field("left_out", pa.list_(LEFT_OUT_TYPE)),
         pa.field("digest", pa.string()),
+        pa.field("look", pa.binary()),
         pa.field("failure", FAILURE_TYPE),
     ]
 )
@@ -139,9 +142,12 @@ ANNOTATED_SCHEMA = pa.schema(
         pa.field("engine_tries", pa.int32()),
         # What had to be changed of the request until the model answered, in order.
         pa.field("repairs", pa.list_(pa.string())),
+        # Null if no other row may take this one's answer, nor this one another's.
         pa.field("twin", pa.string()),
-        # The item whose answer this row is to take; it has none itself then.
+        # The item whose answer this row is to take; it has none itself then. And how far their
+        # looks are apart; null if they show the very same.
         pa.field("copied_from", pa.string()),
+        pa.field("copy_distance", pa.int32()),
     ]
 )
 
@@ -159,6 +165,7 @@ def item_from_row(row: dict) -> Item:
         subtitles=Medium(**row["subtitles"]) if row["subtitles"] else None,
         windows=row["windows"],
         twin=row["twin"],
+        alike=row["alike"],
     )
 
 
@@ -182,6 +189,7 @@ def _item_columns(items: list[Item]) -> dict[str, list]:
         "carried": [item.carried for item in items],
         "windows": [item.windows for item in items],
         "twin": [item.twin for item in items],
+        "alike": [item.alike for item in items],
         "tasks": [[vars(task) for task in item.tasks] for item in items],
     }
 
@@ -247,6 +255,7 @@ def decoded_to_table(decoded: list[DecodedItem]) -> pa.Table:
         "cues": [None if f is None else [vars(cue) for cue in f.cues] for f in frames],
         "left_out": [[vars(left) for left in one.left_out] for one in decoded],
         "digest": [one.digest for one in decoded],
+        "look": [one.look for one in decoded],
         "failure": [failure_to_struct(one.failure) for one in decoded],
     }
     return pa.table(columns, schema=DECODED_SCHEMA)
@@ -270,6 +279,7 @@ def table_to_decoded(table: pa.Table) -> list[DecodedItem]:
                 left_out=tuple(LeftOut(**left) for left in row["left_out"] or ()),
                 part=None if row["part"] is None else Part(row["part"], row["parts"]),
                 digest=row["digest"],
+                look=row["look"],
             )
         )
     return decoded

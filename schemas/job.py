@@ -199,6 +199,22 @@ class ResourceSpec(Section):
     ray_address: str | None = Field(
         default=None,
         description="Address of a Ray cluster, or auto; none starts Ray on this machine.",
+    near: Annotated[int, Field(ge=0, le=12)] | None = Field(
+        default=None,
+        description="Pictures whose perceptual hashes differ in at most so many of 64 bits and "
+        "whose colours agree take one another's answer likewise; none compares no pictures. 4 "
+        "finds nearly all that were encoded anew, and most that were scaled. It sees no small "
+        "differences, such as those between pages of text.",
+    )
+
+    @model_validator(mode="after")
+    def _near_includes_exact(self) -> DuplicateSpec:
+        if self.near is not None and self.exact == "annotate":
+            raise ValueError(
+                "expected exact: copy beside near, which compares more than files of the same "
+                "content; or no near"
+            )
+        return self
     )
     decode_workers: PositiveInt | None = Field(
         default=None, description="Decode processes, one CPU each; by default all free CPUs."

@@ -84,13 +84,13 @@ GUARDS = (
     Guard(
         "what an item is owed is part of being a twin",
         "pipeline/twins.py",
-        "to_json(list_transform(tasks, lambda t: [t.name, t.fingerprint])),",
-        "'[]',",
+        "to_json(list_transform(tasks, lambda t: [t.name, t.fingerprint]))))",
+        "'[]'))",
         ("tests/pipeline/test_plan.py",),
     ),
     Guard(
         "twins are confirmed by what they show",
-        "operators/decode.py",
+        "operators/looks.py",
         "    digest.update(memoryview(frames.pixels))\n",
         "",
         ("tests/operators/test_decode.py",),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.copies import Copies
-from schemas.failure import FailureCode
+from schemas.failure import RETRYABLE, FailureCode
 from tests.pipeline.rows import annotated, failed, table
 
 
@@ -51,6 +51,24 @@ def test_a_failure_is_shared_as_well():
     assert row["answer"] is None
 
 
+def test_what_only_looks_alike_keeps_its_size_and_tells_the_distance():
+    with Copies() as copies:
+        copies.settled(table(first("a", source_width=100)))
+        near = twin("b", "a", copy_distance=3, source_width=50)
+        [row] = copies.settled(table(near)).to_pylist()
+    assert (row["copied_from"], row["copy_distance"], row["source_width"]) == ("a", 3, 50)
+
+
+@pytest.mark.parametrize("distance", [0, 3])
+def test_what_only_looks_alike_takes_no_failure_but_waits_for_the_next_run(distance):
+    with Copies() as copies:
+        copies.settled(table(failed("a", FailureCode.POISON, twin="t")))
+        [row] = copies.settled(table(twin("b", "a", copy_distance=distance))).to_pylist()
+    assert (row["failure"]["code"], row["failure"]["stage"]) == ("twin_failed", "annotate")
+    assert "poison" in row["failure"]["message"]
+    assert FailureCode(row["failure"]["code"]) in RETRYABLE
+
+
 @pytest.mark.parametrize("order", ["cba", "cab", "bac", "abc"])
 def test_a_twin_of_a_twin_gets_the_answer_in_any_order(order):
     rows = {"c": first("c"), "a": twin("a", "c"), "b": twin("b", "a")}
@@ -58,6 +76,13 @@ def test_a_twin_of_a_twin_gets_the_answer_in_any_order(order):
         out = [row for name in order for row in copies.settled(table(rows[name])).to_pylist()]
     assert sorted(row["item_id"] for row in out) == ["a", "b", "c"]
     assert {json.loads(row["answer"])["caption"] for row in out} == {"caption of c"}
+
+
+def test_the_distance_to_a_twin_s_first_is_the_way_over_the_twin():
+    rows = [first("c"), twin("a", "c", copy_distance=2), twin("b", "a", copy_distance=3)]
+    with Copies() as copies:
+        out = [row for one in rows for row in copies.settled(table(one)).to_pylist()]
+    assert {row["item_id"]: row["copy_distance"] for row in out} == {"a": 2, "b": 5, "c": None}
 
 
 def test_what_waits_in_vain_does_not_come_out():

@@ -14,7 +14,7 @@ from pipeline.state_sql import Retry
 from schemas.failure import FailureCode, UsageError
 from schemas.item import Item, Medium
 from schemas.item_tables import plan_to_items
-from schemas.job import OutputSpec, StorageSpec
+from schemas.job import DuplicateSpec, OutputSpec, StorageSpec
 from schemas.media import MediaKind
 from tests.pipeline.rows import annotated, bound, failed, listed, table
 
@@ -193,7 +193,7 @@ def test_files_of_one_size_and_tag_with_the_same_tasks_may_be_twins(root):
             media=(Medium("s3://b/0.tar", 999, "z", "tar:512:11"),),
         )
     )
-    found = items_of(plan_of(root, items, find_twins=True))
+    found = items_of(plan_of(root, items, duplicates=DuplicateSpec()))
     assert found["in shard"].twin == found["too"].twin is not None
     assert found["shorter"].twin is None
     for name in ("in shard", "too", "shorter"):
@@ -210,7 +210,7 @@ def test_local_files_of_one_size_may_be_twins_whatever_their_times(root):
         replace(listed(name), media=(Medium(f"/in/{name}", 10, name),), item_version=name)
         for name in ("a", "b")
     ]
-    found = items_of(plan_of(root, items, find_twins=True))
+    found = items_of(plan_of(root, items, duplicates=DuplicateSpec()))
     assert found["a"].twin == found["b"].twin is not None
     assert {item.twin for item in items_of(plan_of(root, items)).values()} == {None}
 
@@ -220,9 +220,32 @@ def test_an_item_that_is_owed_less_than_another_is_no_twin_of_it(root):
         replace(listed(name), media=(Medium(f"/in/{name}", 10, "v1"),)) for name in ("a", "b")
     ]
     commit(root, annotated("a", fingerprint="f1"))
-    found = items_of(plan_of(root, items, tasks=(CAPTION, TAGS), find_twins=True))
+    found = items_of(plan_of(root, items, tasks=(CAPTION, TAGS), duplicates=DuplicateSpec()))
     assert [len(found[name].tasks) for name in ("a", "b")] == [1, 2]
     assert {item.twin for item in found.values()} == {None}
+
+
+def test_pictures_may_look_alike_if_nothing_else_is_shown_or_asked(root):
+    near = DuplicateSpec(near=4)
+    items = [
+        replace(listed(name), media=(Medium(f"/in/{name}", size, "v1"),))
+        for name, size in (("a", 10), ("b", 20), ("told of", 30), ("asked less", 40))
+    ]
+    items[2] = replace(items[2], context={"title": "Mug"})
+    items += [listed(name, kind=MediaKind.IMAGES) for name in ("album", "album too")]
+    commit(root, annotated("asked less", fingerprint="f1"))
+    found = items_of(plan_of(root, items, tasks=(CAPTION, TAGS), duplicates=near))
+    assert found["a"].alike == found["b"].alike is not None
+    assert {item.alike for name, item in found.items() if name not in ("a", "b")} == {None}
+    found = items_of(plan_of(root, items, duplicates=DuplicateSpec()))
+    assert {item.alike for item in found.values()} == {None}
+
+
+def test_a_picture_that_failed_is_asked_about_by_itself_the_next_time(root):
+    items = [listed(name) for name in "abc"]
+    commit(root, failed("c", FailureCode.TWIN_FAILED))
+    found = items_of(plan_of(root, items, duplicates=DuplicateSpec(near=4)))
+    assert [found[name].alike is None for name in "abc"] == [False, False, True]
 
 
 def test_rows_of_items_that_are_gone_are_found_by_policy(root):

@@ -218,7 +218,7 @@ def test_what_a_lost_board_knew_is_missed_and_done_by_the_next_run(
 ):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     monkeypatch.setattr(
-        pipeline.run, "start_board", lambda: start_board(name=BOARD, namespace=BOARD)
+        pipeline.run, "start_board", lambda near: start_board(near, name=BOARD, namespace=BOARD)
     )
     monkeypatch.setattr(pipeline.run, "AnnotateOperator", AnnotatorThatKillsTheBoard)
     monkeypatch.setattr(AnnotatorThatKillsTheBoard, "flag", tmp_path / "killed")
