@@ -28,6 +28,7 @@ from operators.video.sink import Thinned, Window
 from operators.video.structure import is_cut_off
 from operators.video.subtitles import embedded_cues
 from operators.video.timeline import KeyframeIndex
+from operators.video.trust import Trust
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.job import VideoSampling
 from schemas.media import Cue, Frames, MediaKind, Part
@@ -67,10 +68,13 @@ class VideoReader:
         self._file_type = file_type
         self._check_time = check_time
         self._bytes: ByteIndex | None = None
+        self._trust = Trust()
         self._open()
 
     def _open(self) -> None:
         self._file.seek(0)
+        self._trust.end()
+        self._steps = 0
         limits = {"codec_whitelist": ",".join(sorted(CODECS)), "threads": "1"}
         self.container = av.open(
             _as_it_comes(self._file),
@@ -119,6 +123,9 @@ class VideoReader:
         context.thread_count = 1
         context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
         self._skips = name in _SKIPS_NON_REFERENCE
+        # AVI says when packets are decoded; FFmpeg takes that of these for when they are shown.
+        reorders = name in ("h264", "hevc") and context.has_b_frames
+        self._knows_order_only = self._file_type.name == "avi" and reorders
 
     def close(self) -> None:
         """Close the container, not the file."""
@@ -126,6 +133,8 @@ class VideoReader:
 
     def seek(self, tick: int) -> bool:
         """See `PacketReader.seek`."""
+        self._trust.end()
+        self._steps += 1
         try:
             self.container.seek(tick, stream=self.stream, backward=True)
         except av.error.FFmpegError:
@@ -154,27 +163,36 @@ class VideoReader:
                 return
             self._check_time()
             if packet.size:
+                self._steps += 1
+                if self._knows_order_only:
+                    packet.pts = None
                 yield packet
 
     def feed(self, packet: Any, wanted: bool) -> list[Any]:
         """See `PacketReader.feed`; of a damaged packet comes no frame."""
         self._check_time()
+        self._trust.feed(packet, wanted=wanted, is_first=self._steps == 1)
         if self._skips:
             self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
         try:
-            return packet.decode()
+            return self._trust.sift(packet.decode())
         except av.error.InvalidDataError:
+            self._trust.fail()
             return []
 
     def drain(self) -> list[Any]:
         """See `PacketReader.drain`."""
         context = self.stream.codec_context
-        try:
-            return context.decode(None)
-        except (av.error.InvalidDataError, av.error.EOFError):
-            return []
-        finally:
-            context.flush_buffers()
+        frames = []
+        with contextlib.suppress(av.error.InvalidDataError, av.error.EOFError):
+            frames = self._trust.sift(context.decode(None))
+        context.flush_buffers()
+        return frames + self._trust.end()
+
+    @property
+    def lacked_a_start(self) -> bool:
+        """See `PacketReader.lacked_a_start`."""
+        return self._trust.lacked_a_start
 
     def keyframes(self) -> KeyframeIndex | None:
         """See `PacketReader.keyframes`."""
@@ -183,9 +201,8 @@ class VideoReader:
         # Matroska reads its cues only when it is first told to seek.
         if not self.seek(self.start):
             return None
-        entries = [
-            (e.timestamp, e.is_keyframe, e.pos, e.size) for e in self.stream.index_entries
-        ]
+        found = list(self.stream.index_entries)
+        entries = [(e.timestamp, e.is_keyframe, e.pos, e.size) for e in found]
         ticks = sorted({tick for tick, is_keyframe, *_ in entries if is_keyframe})
         if not ticks or not self.duration_ticks:
             return None
@@ -197,8 +214,11 @@ class VideoReader:
         if isinstance(self._file, RangedFile):
             self._bytes = _byte_index(entries, self._file.size)
         # In MP4 the index holds dts; the first packets' distance to pts holds for all, nearly.
-        shift = self.start - entries[0][0] if has_every_packet else 0
-        return KeyframeIndex(ticks, [tick + shift for tick in ticks])
+        first = next((e.timestamp for e in found if not e.is_discard), self.start)
+        shift = self.start - first if has_every_packet else 0
+        hidden = {e.timestamp for e in found if e.is_discard}
+        shown = [number for number, tick in enumerate(ticks) if tick not in hidden]
+        return KeyframeIndex(ticks, [tick + shift for tick in ticks], shown)
 
     def expect_groups(self, groups: Mapping[int, Sequence[int]]) -> None:
         """See `PacketReader.expect_groups`."""

@@ -32,6 +32,10 @@ class PacketReader(Protocol):
     def aspect(self) -> Fraction | None:
         """Width over height of one stored pixel; None if that is unknown."""
 
+    @property
+    def lacked_a_start(self) -> bool:
+        """Whether decoding began at a keyframe that was none, so that frames are missing."""
+
     def keyframes(self) -> KeyframeIndex | None:
         """The container's index; None if it has none that reaches to the end."""
 

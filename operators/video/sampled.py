@@ -87,8 +87,10 @@ class Sampler:
         """Decode by the index; answers False if it misleads."""
         if self._sampling.policy == "keyframes":
             most = self._sampling.max_frames * self._windows
-            numbers = spread(range(len(keys.ticks)), most)
+            numbers = spread(keys.shown, most)
             self._sink = self._new_sink(len(numbers))
+            if not numbers:
+                return False
             decoding = seeking.decode_keyframes(self._reader, keys, numbers, self._sink)
         else:
             targets = self._targets(self._reader.frame_count, ())
@@ -106,7 +108,7 @@ class Sampler:
             # The times found by a scan may differ from the header's: begin with nothing kept.
             typical_gap = (pts[-1] - pts[0]) // max(1, len(pts) - 1) if len(pts) > 1 else 1
             self.start, self.duration = pts[0], pts[-1] - pts[0] + typical_gap
-        keys = [self.seconds(key) for key in found.timeline.key_pts]
+        keys = [self.seconds(key) for key in found.timeline.key_pts or pts[:1]]
         targets = self._targets(len(pts), keys)
         if given_to is not None:
             targets = [target for target in targets if target > given_to]
@@ -115,6 +117,8 @@ class Sampler:
         if targets:
             decoding = scanning.decode_targets(self._reader, found, targets, self._sink)
             yield from self._cut(decoding)
+        if self._sink.missing and self._reader.lacked_a_start:
+            yield from self._cut(scanning.decode_all(self._reader, self._sink))
 
     def _targets(
         self, frame_count: int | None, keyframe_times: list[float] | tuple

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,16 @@ def decode_targets(
         yield from _decode_ranges(reader, found.timeline, wanted, sink)
 
 
+def decode_all(reader: PacketReader, sink: FrameSink) -> Iterator[None]:
+    """Decode the frames that a sink misses from the very start of the stream on."""
+    reader.rewind()
+    for packet in reader.packets():
+        yield from _offer(sink, reader.feed(packet, packet.pts in sink.missing))
+        if not sink.missing:
+            return
+    yield from _offer(sink, reader.drain())
+
+
 def _decode_ranges(
     reader: PacketReader, timeline: Timeline, wanted: set[int], sink: FrameSink
 ) -> Iterator[None]:
@@ -64,12 +74,16 @@ def _decode_ranges(
         if number == last:
             frames += reader.drain()
             first, last = next(ranges, (-1, -1))
-        for frame in frames:
-            sink.offer([frame])
-            if sink.has_window:
-                yield
+        yield from _offer(sink, frames)
         if last < 0:
             return
+
+
+def _offer(sink: FrameSink, frames: Iterable[Any]) -> Iterator[None]:
+    for frame in frames:
+        sink.offer([frame])
+        if sink.has_window:
+            yield
 
 
 def _decode_in_order(

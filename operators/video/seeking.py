@@ -125,9 +125,11 @@ def decode_keyframes(
         packet = _keyframe_packet(reader, keys, number)
         if packet is None:
             return False
+        if packet.is_discard:
+            continue
         sink.want(packet.pts)
         yield from _offer(sink, [*reader.feed(packet, True), *reader.drain()])
-    return True
+    return not sink.missing
 
 
 def _keyframe_packet(reader: PacketReader, keys: KeyframeIndex, number: int) -> Any:

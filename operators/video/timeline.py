@@ -36,10 +36,12 @@ class KeyframeIndex:
     Attributes:
         ticks: What the container's index says: the dts in MP4, the pts in Matroska.
         pts: When each is shown, as far as the index tells; the packets have the truth.
+        shown: The numbers of those that no edit list cuts off.
     """
 
     ticks: Sequence[int]
     pts: Sequence[int]
+    shown: Sequence[int]
 
     def near(self, number: int) -> list[int]:
         """Where to seek, in turn, until that leads to keyframe `number`.
