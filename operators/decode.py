@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
 from operators.fetch import Fetched, Fetcher, as_failure
-from operators.images import decode_animation, decode_image
+from operators.images import decode_image
 from operators.looks import look_of, shown_digest
-from operators.signatures import HEAD_BYTES, FileType, confirm_kind
+from operators.signatures import HEAD_BYTES, sniff
 from operators.video.decode import decode_long_video, decode_video
 from operators.video.subtitles import cues_of_file
 from schemas.failure import FailureCode, ItemFailure, Stage
@@ -212,19 +212,6 @@ class DecodeOperator:
             medium if isinstance(medium, bytes) else medium.read(),
             max_pixels=self._max_image_pixels,
             max_source_pixels=self._media.max_source_pixels,
-        )
-
-    def _decode_animation(
-        self, medium: bytes | BinaryIO, cues: tuple[Cue, ...], check: Callable[[], None]
-    ) -> Frames:
-        return decode_animation(
-            _whole(medium),
-            sampling=self._media.video,
-            max_frame_pixels=self._max_frame_pixels,
-            max_source_pixels=self._media.max_source_pixels,
-            formats=self._media.image_formats,
-            cues=cues,
-            check_time=check,
         )
 
 

@@ -191,14 +191,6 @@ class DuplicateSpec(Section):
         description="Files with the same content are annotated once, and the others get a copy "
         "of the row with `copied_from`; or each is annotated.",
     )
-
-
-class ResourceSpec(Section):
-    """What of the machine or cluster is used."""
-
-    ray_address: str | None = Field(
-        default=None,
-        description="Address of a Ray cluster, or auto; none starts Ray on this machine.",
     near: Annotated[int, Field(ge=0, le=12)] | None = Field(
         default=None,
         description="Pictures whose perceptual hashes differ in at most so many of 64 bits and "
@@ -215,6 +207,14 @@ class ResourceSpec(Section):
                 "content; or no near"
             )
         return self
+
+
+class ResourceSpec(Section):
+    """What of the machine or cluster is used."""
+
+    ray_address: str | None = Field(
+        default=None,
+        description="Address of a Ray cluster, or auto; none starts Ray on this machine.",
     )
     decode_workers: PositiveInt | None = Field(
         default=None, description="Decode processes, one CPU each; by default all free CPUs."
