@@ -25,7 +25,7 @@ from operators.video.ranges import (
 )
 from operators.video.sampled import Sampler
 from operators.video.sink import Thinned, Window
-from operators.video.structure import is_cut_off
+from operators.video.structure import is_cut_off, packs_frames
 from operators.video.subtitles import embedded_cues
 from operators.video.timeline import KeyframeIndex
 from operators.video.trust import Trust
@@ -69,6 +69,7 @@ class VideoReader:
         self._check_time = check_time
         self._bytes: ByteIndex | None = None
         self._trust = Trust()
+        self._is_packed = packs_frames(file, file_type)
         self._open()
 
     def _open(self) -> None:
@@ -124,8 +125,9 @@ class VideoReader:
         context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
         self._skips = name in _SKIPS_NON_REFERENCE
         # AVI says when packets are decoded; FFmpeg takes that of these for when they are shown.
-        reorders = name in ("h264", "hevc") and context.has_b_frames
-        self._knows_order_only = self._file_type.name == "avi" and reorders
+        reorders = name in ("h264", "hevc") or self._is_packed
+        is_avi = self._file_type.name == "avi"
+        self._knows_order_only = is_avi and reorders and context.has_b_frames
 
     def close(self) -> None:
         """Close the container, not the file."""

@@ -1,13 +1,16 @@
-"""Whether a container holds all the bytes that its own headers announce."""
+"""What a container's bytes tell before it is opened."""
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
 
 from operators.signatures import FileType
 
 _EBML_UNKNOWN = 1
 _SEGMENT_ID = b"\x18\x53\x80\x67"
+_HEAD_BYTES = 1 << 18
+_PACKED = re.compile(rb"DivX\d+(?:b|Build)\d+p")
 
 
 def is_cut_off(file: BinaryIO, size: int, file_type: FileType) -> bool:
@@ -30,6 +33,19 @@ def is_cut_off(file: BinaryIO, size: int, file_type: FileType) -> bool:
             file.seek(4)
             return int.from_bytes(file.read(4), "little") + 8 > size
     return False
+
+
+def packs_frames(file: BinaryIO, file_type: FileType) -> bool:
+    """Whether an MPEG-4 video in AVI has two pictures in one packet, as DivX writes B-frames.
+
+    Args:
+        file: The file, seekable; its position is changed.
+        file_type: What it is.
+    """
+    if file_type.name != "avi":
+        return False
+    file.seek(0)
+    return _PACKED.search(file.read(_HEAD_BYTES)) is not None
 
 
 def _boxes_end(file: BinaryIO, size: int) -> int:

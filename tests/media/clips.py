@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -47,6 +48,10 @@ class Clip:
         pix_fmt: Pixel format of the encoder.
         muxer: Options of the muxer.
         pts: The frames' times in units of 1 / fps; by default 0, 1, 2, ...
+        rotation: Degrees by which a player turns it, anticlockwise.
+        flip: Whether a player mirrors it left to right after that.
+        size: Width and height as stored, pixels.
+        aspect: Width over height of one pixel; 0 if the video does not say.
     """
 
     container: str = "mp4"
@@ -59,6 +64,15 @@ class Clip:
     muxer: dict[str, str] = field(default_factory=dict)
     pts: tuple[int, ...] = ()
     rotation: float = 0.0
+    flip: bool = False
+    size: tuple[int, int] = (WIDTH, HEIGHT)
+    aspect: Fraction = Fraction(0)
+
+    @property
+    def times(self) -> list[float]:
+        """When each frame is shown, seconds from the first one."""
+        pts = self.pts or range(self.frames)
+        return [(tick - pts[0]) / self.fps for tick in pts]
 
 
 X264_B_FRAMES = {"x264-params": "bframes=3:b-adapt=0:scenecut=0", "preset": "veryfast"}
@@ -92,19 +106,26 @@ CLIPS = {
 }
 
 
+def _stretched(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    rows = np.arange(size[1]) * picture.shape[0] // size[1]
+    columns = np.arange(size[0]) * picture.shape[1] // size[0]
+    return picture[rows][:, columns]
+
+
 def make(clip: Clip, draw: Callable[[int], np.ndarray] = draw_number) -> bytes:
     """Encode a clip of what is drawn for each number into a file's bytes."""
     file = io.BytesIO()
     with av.open(file, "w", format=clip.container, options=clip.muxer) as container:
         stream = container.add_stream(clip.codec, rate=clip.fps, options=dict(clip.options))
-        stream.width, stream.height = WIDTH, HEIGHT
+        stream.width, stream.height = clip.size
         stream.pix_fmt = clip.pix_fmt
+        stream.codec_context.sample_aspect_ratio = clip.aspect
         stream.codec_context.gop_size = clip.gop
         stream.codec_context.thread_count = 1
-        if clip.rotation:
-            stream.set_display_rotation(clip.rotation)
+        if clip.rotation or clip.flip:
+            stream.set_display_rotation(clip.rotation, hflip=clip.flip)
         for number in range(clip.frames):
-            frame = av.VideoFrame.from_ndarray(draw(number), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(_stretched(draw(number), clip.size))
             frame.pts = clip.pts[number] if clip.pts else number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

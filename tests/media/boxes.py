@@ -1,0 +1,49 @@
+"""MP4 files taken apart: boxes exchanged, edit lists written, claims made."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+
+TRACK = (b"moov", b"trak")
+MEDIA = (*TRACK, b"mdia")
+SAMPLES = (*MEDIA, b"minf", b"stbl")
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = 0
+    while position < len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        yield data[position + 4 : position + 8], data[position + 8 : position + size]
+        position += size
+
+
+def with_box(data: bytes, path: Sequence[bytes], change: Callable[[bytes], bytes]) -> bytes:
+    """The file with what is in the boxes of a path changed; their sizes follow.
+
+    What `moov` holds may grow: in files that PyAV writes, it comes last.
+    """
+    parts = []
+    for kind, body in _boxes(data):
+        if kind == path[0]:
+            body = change(body) if len(path) == 1 else with_box(body, path[1:], change)
+        parts.append(struct.pack(">I4s", 8 + len(body), kind) + body)
+    return b"".join(parts)
+
+
+def with_bytes(data: bytes, path: Sequence[bytes], offset: int, new: bytes) -> bytes:
+    """The file with some bytes of a box overwritten; the offset counts from its content."""
+    return with_box(data, path, lambda body: body[:offset] + new + body[offset + len(new) :])
+
+
+def with_edits(data: bytes, edits: Sequence[tuple[int, int]]) -> bytes:
+    """The file with another edit list.
+
+    Args:
+        data: The file, of one track.
+        edits: Of each, its length in milliseconds and the media time where it begins, in
+            ticks of the track; -1 for nothing.
+    """
+    entries = b"".join(struct.pack(">IiI", length, begin, 1 << 16) for length, begin in edits)
+    new = struct.pack(">II", 0, len(edits)) + entries
+    return with_box(data, (*TRACK, b"edts", b"elst"), lambda _: new)
