@@ -96,10 +96,11 @@ class VideoReader:
             raise
 
     def _choose_stream(self) -> Any:
+        """Of several videos the one marked as default, or else the largest."""
         cover = av.stream.Disposition.attached_pic
-        for stream in self.container.streams.video:
-            if not stream.disposition & cover:
-                return stream
+        videos = [s for s in self.container.streams.video if not s.disposition & cover]
+        if videos:
+            return max(videos, key=_standing)
         kinds = sorted({stream.type for stream in self.container.streams}) or ["none at all"]
         raise _fail(
             FailureCode.NO_VIDEO_STREAM,
@@ -259,6 +260,12 @@ class VideoReader:
     def aspect(self) -> Fraction | None:
         """See `PacketReader.aspect`."""
         return self.stream.sample_aspect_ratio
+
+
+def _standing(stream: Any) -> tuple[bool, int]:
+    context = stream.codec_context
+    pixels = 0 if context is None else context.width * context.height
+    return bool(stream.disposition & av.stream.Disposition.default), pixels
 
 
 def _as_it_comes(file: BinaryIO) -> Any:
