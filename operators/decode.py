@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
 from operators.fetch import Fetched, Fetcher, as_failure
-from operators.images import decode_image
+from operators.images import decode_animation, decode_image
 from operators.looks import look_of, shown_digest
-from operators.signatures import HEAD_BYTES, sniff
+from operators.signatures import HEAD_BYTES, FileType, confirm_kind
 from operators.video.decode import decode_long_video, decode_video
 from operators.video.subtitles import cues_of_file
 from schemas.failure import FailureCode, ItemFailure, Stage
@@ -169,9 +169,12 @@ class DecodeOperator:
         self, item: Item, fetched: Fetched
     ) -> Iterator[tuple[Frames, Part | None]]:
         video = _only(fetched.media)
-        _confirm_kind(item.kind, video)
+        found = _confirm_kind(item.kind, video)
         limit = _TimeLimit(self._media.timeout_s)
         beside = _cues_beside(item, fetched)
+        if found is not None and found.kind is MediaKind.IMAGE:
+            yield self._decode_animation(video, beside, limit.check), None
+            return
         if item.windows is not None or not any(t.name in self._by_windows for t in item.tasks):
             yield (
                 decode_video(
@@ -209,9 +212,23 @@ class DecodeOperator:
 
     def _decode_image(self, medium: bytes | BinaryIO) -> Frames:
         return decode_image(
-            medium if isinstance(medium, bytes) else medium.read(),
+            _whole(medium),
             max_pixels=self._max_image_pixels,
             max_source_pixels=self._media.max_source_pixels,
+            formats=self._media.image_formats,
+        )
+
+    def _decode_animation(
+        self, medium: bytes | BinaryIO, cues: tuple[Cue, ...], check: Callable[[], None]
+    ) -> Frames:
+        return decode_animation(
+            _whole(medium),
+            sampling=self._media.video,
+            max_frame_pixels=self._max_frame_pixels,
+            max_source_pixels=self._media.max_source_pixels,
+            formats=self._media.image_formats,
+            cues=cues,
+            check_time=check,
         )
 
 
@@ -269,23 +286,18 @@ class _TimeLimit:
             )
 
 
-def _confirm_kind(kind: MediaKind, medium: bytes | BinaryIO) -> None:
-    """Refuse a video named as an image, and the reverse."""
+def _confirm_kind(kind: MediaKind, medium: bytes | BinaryIO) -> FileType | None:
+    """What a medium is; refuse a video named as an image, and the reverse."""
     if isinstance(medium, bytes):
-        head = medium[:HEAD_BYTES]
-    else:
-        medium.seek(0)
-        head = medium.read(HEAD_BYTES)
-        medium.seek(0)
-    found = sniff(head)
-    is_video = kind is MediaKind.VIDEO
-    if found is not None and (found.kind is MediaKind.VIDEO) != is_video:
-        raise ItemFailure(
-            Stage.DECODE,
-            FailureCode.NOT_MEDIA,
-            f"named as {'a video' if is_video else 'an image'}, but the content is "
-            f"{found.name}, {'an image' if is_video else 'a video'}; correct the file's suffix",
-        )
+        return confirm_kind(kind, medium[:HEAD_BYTES])
+    medium.seek(0)
+    head = medium.read(HEAD_BYTES)
+    medium.seek(0)
+    return confirm_kind(kind, head)
+
+
+def _whole(medium: bytes | BinaryIO) -> bytes:
+    return medium if isinstance(medium, bytes) else medium.read()
 
 
 def _only(elements: list[Element]) -> Element:

@@ -12,6 +12,9 @@ from schemas.media import MediaKind
 HEAD_BYTES = 1024
 """Bytes from the start of a file that `sniff` needs."""
 
+ANIMATED = frozenset({"gif", "png", "webp", "avif"})
+"""Images that may hold more than one frame, in time."""
+
 
 @dataclass(frozen=True)
 class FileType:
@@ -58,9 +61,10 @@ _STARTS = (
     (b"YUV4MPEG2", _video("yuv4mpeg", allowed=False)),
 )
 _STILL_BRANDS = {
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "heic"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "heic"),
     **dict.fromkeys((b"avif", b"avis"), "avif"),
 }
+_EITHER_BRANDS = frozenset({b"mif1", b"msf1", b"mif2", b"miaf"})
 _QUICKTIME_ATOMS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _BMP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
 _FLIC_MAGICS = frozenset({0xAF11, 0xAF12, 0xAF44})
@@ -87,8 +91,12 @@ def _riff(head: bytes) -> FileType | None:
 def _iso_media(head: bytes) -> FileType | None:
     atom, brand = head[4:8], head[8:12]
     if atom == b"ftyp":
+        if brand in _EITHER_BRANDS:
+            box = head[16 : int.from_bytes(head[:4], "big")]
+            brands = {box[place : place + 4] for place in range(0, len(box), 4)}
+            return _image("avif" if brands & {b"avif", b"avis"} else "heic")
         if brand in _STILL_BRANDS:
-            return _image(_STILL_BRANDS[brand], allowed=False)
+            return _image(_STILL_BRANDS[brand])
         return _video("mov" if brand == b"qt  " else "mp4")
     return _video("mov") if atom in _QUICKTIME_ATOMS else None
 
@@ -140,7 +148,21 @@ def end_is_missing(data: bytes, file_type: FileType) -> bool:
             # Writers put the directory last; a cut file points behind its end.
             order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
             return data[2:4].strip(b"\x00") == b"*" and _integer(data[4:8], order) >= len(data)
+        case "avif" | "heic":
+            return _last_box_is_cut(data)
     return False
+
+
+def _last_box_is_cut(data: bytes) -> bool:
+    place = 0
+    while place + 8 <= len(data):
+        size = _integer(data[place : place + 4], "big")
+        if size == 1:
+            size = _integer(data[place + 8 : place + 16], "big")
+        if size < 8:
+            return False  # Nought goes to the end of the file; others are broken.
+        place += size
+    return place != len(data)
 
 
 def expect(head: bytes, wanted: MediaKind, formats: Iterable[str], remedy: str) -> FileType:
@@ -169,6 +191,36 @@ def expect(head: bytes, wanted: MediaKind, formats: Iterable[str], remedy: str) 
         raise _refused(
             FailureCode.FORMAT_NOT_ALLOWED,
             f"{found.name} {wanted}s are not read; {remedy} to one of {', '.join(formats)}",
+        )
+    return found
+
+
+def confirm_kind(kind: MediaKind, head: bytes) -> FileType | None:
+    """Refuse a video named as an image, and the reverse.
+
+    An image that may be animated passes for a video.
+
+    Args:
+        kind: What the item is, by its name or as the job says.
+        head: The first `HEAD_BYTES` of its medium.
+
+    Returns:
+        What it is; None if that is unknown, and for its decoder to tell.
+
+    Raises:
+        ItemFailure: NOT_MEDIA.
+    """
+    found = sniff(head)
+    is_video = kind is MediaKind.VIDEO
+    if (
+        found is not None
+        and (found.kind is MediaKind.VIDEO) != is_video
+        and not (is_video and found.name in ANIMATED)
+    ):
+        raise _refused(
+            FailureCode.NOT_MEDIA,
+            f"named as {'a video' if is_video else 'an image'}, but the content is "
+            f"{found.name}, {'an image' if is_video else 'a video'}; correct the file's suffix",
         )
     return found
 

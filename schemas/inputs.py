@@ -115,6 +115,12 @@ class InputSpec(Section):
     exclude: tuple[str, ...] = Field(
         default=(), description="Glob patterns; what matches one is left out."
     )
+    animated: Literal["image", "video"] = Field(
+        default="image",
+        description="What .gif and .apng files are: images, of which the first frame is seen, "
+        "or short videos. A name does not tell whether a .webp, .png or .avif is animated: "
+        "these are images unless a manifest or shards say kind: video.",
+    )
     manifest: ManifestSpec | None = Field(
         default=None, description="A table that lists the items, in place of uris."
     )
@@ -138,6 +144,10 @@ class InputSpec(Section):
             )
         if not self.uris and (self.include or self.exclude):
             raise ValueError("expected no include or exclude beside manifest or shards")
+        if not self.uris and self.animated == "video":
+            raise ValueError(
+                "expected no animated beside manifest or shards; they have kind: video"
+            )
         return self
 
     @property

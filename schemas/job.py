@@ -21,7 +21,8 @@ from pydantic import (
 )
 
 from schemas.inputs import HttpSpec, InputSpec
-from schemas.section import Section
+from schemas.media import IMAGE_FORMATS, ImageFormat
+from schemas.section import Section, listed
 from schemas.uris import check_uri
 
 
@@ -160,9 +161,16 @@ class MediaSpec(Section):
     max_source_pixels: PositiveInt = Field(
         default=300_000_000, description="Images that claim more pixels fail as too_large."
     )
+    image_formats: Annotated[tuple[ImageFormat, ...], Field(min_length=1)] = Field(
+        default=IMAGE_FORMATS,
+        description="The image formats that are decoded, as the content says; others fail as "
+        "format_not_allowed.",
+    )
     timeout_s: PositiveFloat = Field(default=300.0, description="Decode time of one item.")
     video: VideoSampling = VideoSampling()
     images: SeveralImages = SeveralImages()
+
+    _lists = field_validator("image_formats", mode="before")(listed)
 
 
 class FailureSpec(Section):

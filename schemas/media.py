@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import Literal, get_args
+
+ImageFormat = Literal["jpeg", "png", "webp", "avif", "heic", "gif", "tiff", "bmp"]
+IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
+"""What images are taken, as their content says."""
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".heic", ".heif"}
+    | {".hif", ".gif", ".bmp", ".tif", ".tiff"}
 )
+ANIMATION_SUFFIXES = frozenset({".gif", ".apng"})
+"""Those of them that are mostly moving pictures."""
 SUBTITLE_SUFFIXES = frozenset({".srt", ".vtt"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".avi"})
 
@@ -21,12 +29,18 @@ class MediaKind(StrEnum):
     VIDEO = "video"
 
 
-def kind_from_name(name: str) -> MediaKind | None:
+def kind_from_name(name: str, animated: MediaKind = MediaKind.IMAGE) -> MediaKind | None:
     """Guess a file's kind from its suffix; None if it is no image or video we take.
 
     The guess is confirmed from the content at decode.
+
+    Args:
+        name: A path, or a file's name.
+        animated: What files are whose suffix is one of `ANIMATION_SUFFIXES`.
     """
     suffix = PurePosixPath(name).suffix.lower()
+    if suffix in ANIMATION_SUFFIXES:
+        return animated
     if suffix in IMAGE_SUFFIXES:
         return MediaKind.IMAGE
     if suffix in VIDEO_SUFFIXES:

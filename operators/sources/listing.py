@@ -75,7 +75,7 @@ class Listing(Iterator[ListedItem]):
 
     def _judge(self, number: int, info: ObjectInfo) -> MediaKind | None:
         """The kind of a file that is taken; None, counted, for one that is not."""
-        kind = kind_from_name(info.key)
+        kind = kind_from_name(info.key, MediaKind(self._spec.animated))
         if is_hidden(info.key):
             self.skipped.hidden += 1
         elif kind is None:

@@ -146,10 +146,10 @@ GUARDS = (
     ),
     Guard(
         "images have a limit of pixels",
-        "operators/images.py",
+        "operators/images/limits.py",
         "if width * height > max_source_pixels:",
         "if False:",
-        ("tests/operators/test_images.py",),
+        ("tests/operators/test_image_limits.py",),
     ),
     Guard(
         "an object that was replaced is not read for the one that was listed",

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -15,8 +14,9 @@ from tests.media import pictures
 from tests.media.pictures import BLUE, GREEN, QUADRANTS, RED, WHITE, encoded, quadrants
 
 MANY = 300_000_000
+FORMS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF")
 NOISE = Image.fromarray(
-    np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    np.random.default_rng(0).integers(0, 255, (100, 120, 3), dtype=np.uint8)
 )
 
 
@@ -36,7 +36,7 @@ def assert_close(colours: list, expected: list, tolerance: int = 6) -> None:
     assert np.abs(np.array(colours, int) - np.array(expected, int)).max() <= tolerance, colours
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_ends_upright(form: str, orientation: int) -> None:
     frames, pixels = decode(pictures.oriented(orientation, form))
@@ -44,6 +44,14 @@ def test_every_orientation_ends_upright(form: str, orientation: int) -> None:
     assert (frames.source_width, frames.source_height) == (64, 32)
     assert pixels.shape == (32, 64, 3)
     assert_close(pictures.corners(pixels), list(QUADRANTS))
+
+
+def test_what_the_container_turned_is_not_turned_again_for_exif() -> None:
+    heic, avif = pictures.oriented(6, "HEIF"), pictures.avif_turned_twice()
+    for data in (heic, avif):
+        assert b"irot" in data
+        assert b"\x01\x12\x00\x03" in data, "the tag in its EXIF block"
+        assert_close(pictures.corners(decode(data)[1]), list(QUADRANTS))
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -57,24 +65,48 @@ def test_orientation_and_shrinking_together(orientation: int) -> None:
 @pytest.mark.parametrize(
     ("mode", "form"),
     [
-        *(("RGB", form) for form in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")),
+        *(("RGB", form) for form in FORMS),
         *(("P", form) for form in ("PNG", "GIF", "BMP", "TIFF")),
         *(("CMYK", form) for form in ("JPEG", "TIFF")),
-        *(("RGBA", form) for form in ("PNG", "WEBP", "TIFF")),
+        *(("RGBA", form) for form in ("PNG", "WEBP", "AVIF", "HEIF", "TIFF")),
         ("YCbCr", "JPEG"),
     ],
 )
 def test_colour_modes_give_the_same_colours(mode: str, form: str) -> None:
-    options = {"quality": 95} if form in ("JPEG", "WEBP") else {}
+    options = {"quality": 95} if form in ("JPEG", "WEBP", "AVIF", "HEIF") else {}
     frames, pixels = decode(encoded(quadrants().convert(mode), form, **options))
     assert_close(pictures.corners(pixels), list(QUADRANTS))
-    assert frames.source_format == form.lower()
+    assert frames.source_format == form.lower().replace("heif", "heic")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (encoded(quadrants(), "JPEG", quality=95, progressive=True), "jpeg"),
+        (pictures.ARITHMETIC_JPEG, "jpeg"),
+        (pictures.ycck_jpeg(), "jpeg"),
+        (encoded(quadrants(), "WEBP", lossless=True), "webp"),
+        (encoded(quadrants(800, 600), "HEIF", quality=95, tile_size=256), "heic"),
+        (encoded(quadrants(), "TIFF", compression="jpeg", quality=95), "tiff"),
+        (encoded(quadrants(), "TIFF", compression="tiff_lzw"), "tiff"),
+        (encoded(pictures.in_lab(quadrants()), "TIFF"), "tiff"),
+        (encoded(quadrants(), "PNG", icc_profile=pictures.srgb_profile()), "png"),
+    ],
+)
+def test_ways_of_coding_give_the_same_colours(data: bytes, name: str) -> None:
+    frames, pixels = decode(data)
+    assert frames.source_format == name
+    assert_close(pictures.corners(pixels), list(QUADRANTS), 22)
 
 
 @pytest.mark.parametrize("mode", ["1", "L"])
-def test_grey_modes_give_three_equal_channels(mode: str) -> None:
-    _, pixels = decode(encoded(Image.new("L", (8, 8), 255).convert(mode), "PNG"))
-    assert (pixels == 255).all()
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "GIF", "BMP"])
+def test_grey_modes_give_three_equal_channels(mode: str, form: str) -> None:
+    half = Image.new("L", (8, 8), 255)
+    half.paste(0, (4, 0, 8, 8))
+    _, pixels = decode(encoded(half.convert(mode), form))
+    assert (pixels[:, :4] == 255).all()
+    assert (pixels[:, 4:] == 0).all()
 
 
 @pytest.mark.parametrize("value", [0, 1000, 32768, 40000, 65535])
@@ -87,6 +119,18 @@ def test_sixteen_bits_are_scaled_and_not_clipped(value: int, form: str) -> None:
 def test_deep_colour_is_scaled() -> None:
     _, pixels = decode(pictures.deep_png(np.full((4, 4, 3), (65535, 32896, 0))))
     assert tuple(pixels[0, 0]) == (255, 128, 0)
+
+
+def test_a_deep_grey_that_stands_for_transparency_is_laid_on_white() -> None:
+    _, pixels = decode(pictures.grey_with_key())
+    assert (pixels[:, :2] == 0).all()
+    assert (pixels[:, 2:] == 255).all()
+
+
+def test_what_is_no_number_is_black_and_spoils_no_other() -> None:
+    samples = np.array([[0.0, 1.0], [0.5, np.nan]], np.float32)
+    _, pixels = decode(encoded(Image.fromarray(samples), "TIFF"))
+    assert pixels[..., 0].tolist() == [[0, 255], [128, 0]]
 
 
 def test_floats_between_zero_and_one_are_taken_as_such() -> None:
@@ -112,7 +156,7 @@ def test_palette_and_colour_key_transparency() -> None:
     assert (decode(keyed)[1] == 255).all()
 
 
-@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_the_first_frame_stands_for_an_animation(form: str) -> None:
     _, pixels = decode(pictures.animation(form))
     assert_close([tuple(pixels[8, 8])], [RED])
@@ -134,14 +178,30 @@ def test_a_broken_exif_block_is_left_out() -> None:
     assert_close(pictures.corners(decode(data)[1]), list(QUADRANTS))
 
 
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 5000))
-@settings(max_examples=40, deadline=None)
-def test_any_size_is_shrunk_to_fit(width: int, height: int, max_pixels: int) -> None:
-    data = encoded(Image.new("RGB", (width, height), GREEN), "JPEG", quality=95)
+@given(
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.integers(1, 5000),
+    st.sampled_from(["JPEG", "PNG", "WEBP"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_size_is_shrunk_to_fit(width: int, height: int, max_pixels: int, form: str):
+    data = encoded(Image.new("RGB", (width, height), GREEN), form, quality=95)
     frames, pixels = decode(data, max_pixels)
     assert pixels.shape[0] * pixels.shape[1] <= max(max_pixels, 1)
     assert (frames.source_width, frames.source_height) == (width, height)
-    assert_close([tuple(pixels[0, 0])], [GREEN])
+    assert np.abs(pixels.astype(int) - GREEN).max() <= 6
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9000), (65_000, 2), (300_000, 1)])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "BMP"])
+def test_odd_shapes(size: tuple[int, int], form: str) -> None:
+    if form in ("JPEG", "GIF") and size[0] > 65_000:
+        pytest.skip("the format cannot hold it")
+    frames, pixels = decode(encoded(Image.new("RGB", size, RED), form), 784)
+    assert pixels.shape[0] * pixels.shape[1] <= 784
+    assert (frames.source_width, frames.source_height) == size
+    assert np.abs(pixels.astype(int) - RED).max() <= 3
 
 
 def test_shrinking_keeps_the_picture() -> None:
@@ -152,15 +212,7 @@ def test_shrinking_keeps_the_picture() -> None:
     assert np.abs(pixels[:, :, 0].mean(axis=0) - expected).max() < 4
 
 
-def test_a_bomb_is_refused_from_its_header() -> None:
-    started = time.perf_counter()
-    failure = failure_of(pictures.png_bomb())
-    assert time.perf_counter() - started < 0.5
-    assert failure.code is FailureCode.TOO_LARGE
-    assert "40000 x 40000" in failure.message
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("part", [0.3, 0.7])
 def test_a_cut_file_is_truncated(form: str, part: float) -> None:
     data = encoded(NOISE, form, **({"compression": "tiff_lzw"} if form == "TIFF" else {}))
@@ -172,7 +224,8 @@ def test_a_cut_file_is_truncated(form: str, part: float) -> None:
     [
         (b"", FailureCode.EMPTY_FILE),
         (b"this is text named .jpg\n" * 50, FailureCode.NOT_MEDIA),
-        (b"\x00\x00\x00\x18ftypheic" + bytes(100), FailureCode.FORMAT_NOT_ALLOWED),
+        (b"\x00\x00\x00\x18ftypheic" + bytes(100), FailureCode.CORRUPT),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n" + bytes(100), FailureCode.FORMAT_NOT_ALLOWED),
         (b"\x89PNG\r\n\x1a\n" + bytes(100) + b"IEND", FailureCode.CORRUPT),
         (b"\x1a\x45\xdf\xa3webm" + bytes(100), FailureCode.NOT_MEDIA),
     ],
@@ -181,8 +234,17 @@ def test_what_is_no_image(data: bytes, code: FailureCode) -> None:
     assert failure_of(data).code is code
 
 
-@given(st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]), st.data())
-@settings(max_examples=150, deadline=None)
+def test_a_job_may_take_fewer_formats() -> None:
+    png, jpeg = encoded(quadrants(), "PNG"), encoded(quadrants(), "JPEG")
+    with pytest.raises(ItemFailure) as caught:
+        decode_image(png, max_pixels=100, max_source_pixels=MANY, formats=("jpeg", "webp"))
+    assert caught.value.code is FailureCode.FORMAT_NOT_ALLOWED
+    assert "png is not among media.image_formats (jpeg, webp)" in caught.value.message
+    decode_image(jpeg, max_pixels=100, max_source_pixels=MANY, formats=("jpeg", "webp"))
+
+
+@given(st.sampled_from(FORMS), st.data())
+@settings(max_examples=200, deadline=None)
 def test_damage_gives_pixels_or_a_failure_and_nothing_else(form: str, data) -> None:
     damaged = bytearray(encoded(quadrants(), form))
     for _ in range(data.draw(st.integers(1, 6))):

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from operators.images import decode_image  # noqa: F401 - registers the HEIF encoder
 from operators.signatures import HEAD_BYTES, sniff
 from schemas.media import MediaKind
 from tests.media import clips, pictures
@@ -44,8 +45,7 @@ def test_videos_are_known_by_their_content(clip: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "heic"),
-        (b"\x00\x00\x00\x18ftypavif\x00\x00\x00\x00", "avif"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jpegxl"),
         (b"8BPS\x00\x01", "psd"),
         (b"FLV\x01\x05", "flv"),
         (b"OggS\x00\x02", "ogg"),
@@ -56,6 +56,17 @@ def test_what_is_known_but_not_decoded(head: bytes, name: str) -> None:
     found = sniff(head + bytes(200))
     assert found is not None
     assert (found.name, found.allowed) == (name, False)
+
+
+@pytest.mark.parametrize(
+    ("brands", "name"), [(b"mif1miafavif", "avif"), (b"mif1heic", "heic"), (b"msf1", "heic")]
+)
+def test_a_brand_that_two_formats_share_is_told_by_the_others(brands: bytes, name: str) -> None:
+    size = 16 + len(brands)
+    head = size.to_bytes(4, "big") + b"ftyp" + brands[:4] + bytes(4) + brands
+    found = sniff(head + b"\x00\x00\x00\x20avif" + bytes(100))
+    assert found is not None
+    assert found.name == name
 
 
 @pytest.mark.parametrize("text", [b"BMW is a brand", b"hello", b"", b"<html>", b"#EXTM3U\n"])

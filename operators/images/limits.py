@@ -1,0 +1,100 @@
+"""What an image file claims, against what it may; nothing is allocated before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PIL import Image
+
+from operators.signatures import FileType
+from schemas.failure import FailureCode, ItemFailure, Stage
+
+MAX_SCANS = 100
+"""Scans of a progressive JPEG; encoders write a dozen. Each one passes over all pixels."""
+
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+
+
+def _too_large(message: str) -> ItemFailure:
+    return ItemFailure(Stage.DECODE, FailureCode.TOO_LARGE, message)
+
+
+def check_size(size: tuple[int, int], kind: FileType, max_source_pixels: int) -> None:
+    """Refuse an image that claims too many pixels.
+
+    Args:
+        size: (width, height) by its header.
+        kind: For the message.
+        max_source_pixels: How many are allowed.
+
+    Raises:
+        ItemFailure: TOO_LARGE.
+    """
+    width, height = size
+    if width * height > max_source_pixels:
+        raise _too_large(
+            f"the {kind.name} claims {width} x {height} pixels, more than the "
+            f"{max_source_pixels:,} allowed; raise media.max_source_pixels to take it"
+        )
+
+
+def check_before_opening(data: bytes, kind: FileType, max_source_pixels: int) -> None:
+    """Check the size of a WebP: its decoder takes memory for two canvases when it is made.
+
+    Raises:
+        ItemFailure: TOO_LARGE.
+    """
+    size = _webp_size(data[:30]) if kind.name == "webp" else None
+    if size is not None:
+        check_size(size, kind, max_source_pixels)
+
+
+def check_opened(
+    image: Image.Image, data: bytes, kind: FileType, max_source_pixels: int
+) -> None:
+    """Check what the headers say that Pillow has read.
+
+    Raises:
+        ItemFailure: TOO_LARGE.
+    """
+    check_size(image.size, kind, max_source_pixels)
+    if kind.name == "jpeg":
+        _check_scans(image, data)
+    if kind.name == "tiff":
+        # One tile is held whole, however little of it the picture needs.
+        tags: Any = getattr(image, "tag_v2", {})
+        tile = (int(tags.get(_TILE_WIDTH, 0)), int(tags.get(_TILE_LENGTH, 0)))
+        check_size(tile, kind, max_source_pixels)
+
+
+def _webp_size(head: bytes) -> tuple[int, int] | None:
+    """(width, height) of the canvas; None if the header is cut or unknown."""
+    if len(head) < 30:
+        return None
+    match head[12:16]:
+        case b"VP8X":
+            return (_little(head[24:27]) + 1, _little(head[27:30]) + 1)
+        case b"VP8L":
+            bits = _little(head[21:25])
+            return ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        case b"VP8 ":
+            return (_little(head[26:28]) & 0x3FFF, _little(head[28:30]) & 0x3FFF)
+    return None
+
+
+def _little(field: bytes) -> int:
+    return int.from_bytes(field, "little")
+
+
+def _check_scans(image: Image.Image, data: bytes) -> None:
+    if not image.info.get("progressive"):
+        return
+    # Pillow stands behind the first scan's header. No marker occurs inside coded data.
+    first = image.fp.tell()  # type: ignore[attr-defined]
+    end = data.find(b"\xff\xd9", first)
+    scans = 1 + data.count(b"\xff\xda", first, len(data) if end < 0 else end)
+    if scans > MAX_SCANS:
+        raise _too_large(
+            f"the jpeg has {scans:,} scans, more than the {MAX_SCANS} that are decoded; "
+            "convert it to a baseline JPEG"
+        )

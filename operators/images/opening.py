@@ -1,0 +1,103 @@
+"""Opening image files with Pillow: what they are, what they claim, how they are broken."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import warnings
+from collections.abc import Collection, Iterator
+
+import pillow_heif
+from PIL import AvifImagePlugin, Image, PngImagePlugin, UnidentifiedImageError
+
+from operators.images.limits import check_before_opening, check_opened
+from operators.images.png_chunks import MAX_INFLATED_BYTES, essential
+from operators.signatures import HEAD_BYTES, FileType, end_is_missing, expect
+from schemas.failure import FailureCode, ItemFailure, Stage
+from schemas.media import MediaKind
+
+_PLUGINS = {
+    "jpeg": "JPEG",
+    "png": "PNG",
+    "webp": "WEBP",
+    "avif": "AVIF",
+    "heic": "HEIF",
+    "gif": "GIF",
+    "tiff": "TIFF",
+    "bmp": "BMP",
+}
+
+# Sizes are checked against the job's own limit, see `limits`. Pillow's limit is fixed, warns
+# on stderr, and cannot be set for one thread alone.
+Image.MAX_IMAGE_PIXELS = None
+# The pixels of larger images lie in several blocks, which cannot be seen without a copy.
+Image.core.set_block_size(256 * 1024**2)
+# Pillow warns of every damaged EXIF block; a batch of millions has many.
+warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif)\..*")
+PngImagePlugin.MAX_TEXT_CHUNK = MAX_INFLATED_BYTES
+# A decode worker has one CPU.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+pillow_heif.register_heif_opener(
+    thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
+)
+
+
+def _fail(code: FailureCode, message: str) -> ItemFailure:
+    return ItemFailure(Stage.DECODE, code, message)
+
+
+@contextlib.contextmanager
+def opened(
+    data: bytes, formats: Collection[str], max_source_pixels: int
+) -> Iterator[tuple[Image.Image, FileType]]:
+    """An opened image file, and what it is. Its pixels are not loaded yet.
+
+    Whatever Pillow raises inside the block becomes an `ItemFailure`.
+
+    Args:
+        data: The file.
+        formats: Names of those that may be read (`schemas.media.IMAGE_FORMATS`).
+        max_source_pixels: Most pixels that it may claim.
+
+    Raises:
+        ItemFailure: EMPTY_FILE, NOT_MEDIA, FORMAT_NOT_ALLOWED, TOO_LARGE, TRUNCATED or
+            CORRUPT, at the stage decode.
+    """
+    kind = expect(data[:HEAD_BYTES], MediaKind.IMAGE, formats, "convert")
+    if kind.name not in formats:
+        raise _fail(
+            FailureCode.FORMAT_NOT_ALLOWED,
+            f"{kind.name} is not among media.image_formats ({', '.join(formats)}); add it "
+            "there, or convert the image to one of them",
+        )
+    with _mapping_errors(data, kind):
+        check_before_opening(data, kind, max_source_pixels)
+        readable = essential(data) if kind.name == "png" else data
+        with Image.open(io.BytesIO(readable), formats=(_PLUGINS[kind.name],)) as image:
+            check_opened(image, readable, kind, max_source_pixels)
+            yield image, kind
+
+
+@contextlib.contextmanager
+def _mapping_errors(data: bytes, kind: FileType) -> Iterator[None]:
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise _broken(data, kind, "its header cannot be read") from error
+    except (OSError, SyntaxError, ValueError, EOFError, LookupError, RuntimeError) as error:
+        raise _broken(data, kind, str(error).strip()) from error
+    except (struct.error, TypeError, ArithmeticError) as error:
+        raise _broken(data, kind, f"{type(error).__name__}: {error}") from error
+    except MemoryError as error:
+        raise _fail(
+            FailureCode.TOO_LARGE, f"the {kind.name} needs more memory than there is"
+        ) from error
+
+
+def _broken(data: bytes, kind: FileType, said: str) -> ItemFailure:
+    if "truncated" in said.lower() or end_is_missing(data, kind):
+        return _fail(
+            FailureCode.TRUNCATED, f"the {kind.name} of {len(data):,} bytes is cut off ({said})"
+        )
+    return _fail(FailureCode.CORRUPT, f"the {kind.name} cannot be decoded ({said})")

@@ -1,0 +1,67 @@
+"""Colour profiles, against what the two spaces' definitions say."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from operators.images import decode_image
+from tests.media import profiles
+from tests.media.pictures import encoded
+from tests.media.profiles import ADOBE_RGB, WIDE_P3, Space
+
+COLOURS = [(200, 100, 50), (90, 160, 120), (30, 60, 200), (255, 255, 255), (128, 128, 128)]
+
+
+def decoded(data: bytes, max_pixels: int = 10**6) -> np.ndarray:
+    frames = decode_image(data, max_pixels=max_pixels, max_source_pixels=10**8)
+    return np.frombuffer(frames.pixels, np.uint8).reshape(*frames.shapes[0], 3).astype(int)
+
+
+@pytest.mark.parametrize("space", [ADOBE_RGB, WIDE_P3], ids=lambda space: space.name)
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG", "WEBP", "AVIF", "HEIF"])
+def test_wide_spaces_end_in_srgb(space: Space, colour: tuple[int, int, int], form: str) -> None:
+    options = {} if form in ("PNG", "TIFF") else {"quality": 98}
+    data = encoded(
+        Image.new("RGB", (64, 64), colour),
+        form,
+        icc_profile=profiles.rgb_profile(space),
+        **options,
+    )
+    tolerance = 1 if form in ("PNG", "TIFF") else 5
+    assert np.abs(decoded(data) - profiles.in_srgb(space, colour)).max() <= tolerance
+
+
+@pytest.mark.parametrize("max_pixels", [10**6, 500])
+def test_a_profile_and_transparency_together(max_pixels: int) -> None:
+    picture = Image.new("RGBA", (64, 32), (200, 100, 50, 255))
+    picture.paste((0, 0, 0, 0), (32, 0, 64, 32))
+    data = encoded(picture, "PNG", icc_profile=profiles.rgb_profile(WIDE_P3))
+    pixels = decoded(data, max_pixels)
+    assert np.abs(pixels[5, 5] - profiles.in_srgb(WIDE_P3, (200, 100, 50))).max() <= 1
+    assert (pixels[5, -5] == 255).all()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "TIFF"])
+@pytest.mark.parametrize(
+    ("inks", "seen"),
+    [
+        ((255, 0, 0, 0), (255, 0, 255)),
+        ((0, 255, 0, 0), (0, 255, 255)),
+        ((0, 0, 0, 255), (0, 0, 0)),
+        ((0, 0, 0, 0), (255, 255, 255)),
+    ],
+)
+def test_inks_are_as_their_profile_says(inks: tuple[int, ...], seen, form: str) -> None:
+    profile = profiles.swapped_inks_profile()
+    data = encoded(Image.new("CMYK", (16, 16), inks), form, icc_profile=profile)
+    assert np.abs(decoded(data) - seen).max() <= 3
+
+
+def test_a_profile_for_other_pixels_is_left_out() -> None:
+    data = encoded(
+        Image.new("RGB", (8, 8), (200, 100, 50)),
+        "PNG",
+        icc_profile=profiles.swapped_inks_profile(),
+    )
+    assert (decoded(data) == (200, 100, 50)).all()
