@@ -18,7 +18,7 @@ from infra.demo.s3_launch import die_with
 from jobs import cli
 from operators.base import EngineSpec
 from operators.models.checkpoint import read_geometry
-from pipeline import run as pipeline_run
+from pipeline import annotation
 from pipeline.output_table import OutputTable
 from schemas.job import JobSpec
 from tests.chaos.engines import FAKE, REAL, ChaosSpec
@@ -58,7 +58,7 @@ class RunnerSettings:
 
 def put_engine_in(settings: RunnerSettings) -> None:
     """Have jobs get an engine that writes the journal."""
-    of_the_job = pipeline_run.engine_spec
+    of_the_job = annotation.engine_spec
 
     def engine_spec(job: JobSpec, **options: Any) -> EngineSpec:
         journal = {"journal": settings.work}
@@ -69,7 +69,7 @@ def put_engine_in(settings: RunnerSettings) -> None:
             FAKE, journal | fake | {"geometry": read_geometry(Path(job.model.path))}
         )
 
-    pipeline_run.engine_spec = engine_spec
+    annotation.engine_spec = engine_spec
 
 
 def note_commits(journal: Journal) -> None:

@@ -12,8 +12,8 @@ import pytest
 import ray
 from ray import cloudpickle
 
+import pipeline.annotation
 import pipeline.graph
-import pipeline.run
 from operators.annotate import AnnotateOperator
 from operators.decode import DecodeOperator
 from operators.fake_engine import pixel_digest
@@ -166,7 +166,7 @@ class DecoderThatDies(DecodeOperator):
 @pytest.fixture
 def dying(monkeypatch, tmp_path):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    monkeypatch.setattr(pipeline.run, "DecodeOperator", DecoderThatDies)
+    monkeypatch.setattr(pipeline.annotation, "DecodeOperator", DecoderThatDies)
     # Some windows have left when the worker dies.
     monkeypatch.setattr(pipeline.graph, "BLOCK_BYTES", SMALL_BLOCK_BYTES)
     yield
@@ -218,9 +218,11 @@ def test_what_a_lost_board_knew_is_missed_and_done_by_the_next_run(
 ):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     monkeypatch.setattr(
-        pipeline.run, "start_board", lambda near: start_board(near, name=BOARD, namespace=BOARD)
+        pipeline.annotation,
+        "start_board",
+        lambda near: start_board(near, name=BOARD, namespace=BOARD),
     )
-    monkeypatch.setattr(pipeline.run, "AnnotateOperator", AnnotatorThatKillsTheBoard)
+    monkeypatch.setattr(pipeline.annotation, "AnnotateOperator", AnnotatorThatKillsTheBoard)
     monkeypatch.setattr(AnnotatorThatKillsTheBoard, "flag", tmp_path / "killed")
     monkeypatch.setattr(pipeline.graph, "BLOCK_BYTES", SMALL_BLOCK_BYTES)
     draw(bench.input / "picture.png", 1)
