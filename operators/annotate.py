@@ -219,7 +219,9 @@ class AnnotateOperator:
             one,
             pending,
             bound.windowed_task.from_windows(bound.options, video, subject),
-            seen=Seen(seen.frame_pts, seen.width, seen.height),
+            seen=Seen(
+                seen.frame_pts, seen.width, seen.height, requested_pts=seen.requested_pts
+            ),
             context_cut=bound.task.context_cut(bound.options, subject),
         )
 

@@ -117,6 +117,7 @@ def _sum(seen: Sequence[Seen]) -> Seen:
         frame_pts=tuple(pts for one in seen for pts in one.frame_pts),
         width=seen[0].width,
         height=seen[0].height,
+        requested_pts=tuple(moment for one in seen for moment in one.requested_pts),
         image_tokens=sum(one.image_tokens for one in seen),
         prompt_tokens=sum(one.prompt_tokens for one in seen),
         output_tokens=sum(one.output_tokens for one in seen),

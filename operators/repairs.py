@@ -90,6 +90,7 @@ def every_second(frames: Frames) -> Frames:
         pixels=pixels,
         shapes=tuple(frames.shapes[at] for at in kept),
         pts_s=tuple(frames.pts_s[at] for at in kept),
+        requested_s=frames.requested_s[::2],
     )
 
 

@@ -29,6 +29,8 @@ class Seen:
         frame_pts: For video, when each frame is shown, seconds.
         width: Of the source, pixels.
         height: Likewise.
+        requested_pts: The moment for which each frame was taken, likewise; empty if that is
+            not known.
         image_tokens: What showing it cost before the talk.
         prompt_tokens: Likewise.
         output_tokens: Likewise.
@@ -38,6 +40,7 @@ class Seen:
     frame_pts: tuple[float, ...] = ()
     width: int | None = None
     height: int | None = None
+    requested_pts: tuple[float, ...] = ()
     image_tokens: int = 0
     prompt_tokens: int = 0
     output_tokens: int = 0
@@ -48,7 +51,8 @@ class Seen:
         """What these frames tell."""
         if frames is None:
             return Seen()
-        return Seen(frames.pts_s, frames.source_width, frames.source_height)
+        size = frames.source_width, frames.source_height
+        return Seen(frames.pts_s, *size, requested_pts=frames.requested_s)
 
 
 @dataclass
@@ -170,6 +174,7 @@ class Talk:
             "answer": None if self.row is None else self.row.model_dump_json(),
             "failure": failure_to_struct(self.failure),
             "frame_pts": list(seen.frame_pts) or None,
+            "requested_pts": list(seen.requested_pts) or None,
             "source_width": seen.width,
             "source_height": seen.height,
             "left_out": left_out or None,

@@ -195,7 +195,8 @@ def _same_try(row: dict[str, Any]) -> tuple[str, ...]:
 
 _CARRIED_RESULT = (
     *("item_id", "task", "uris", "carried", "item_version", "fingerprint", "attempt"),
-    *("source_width", "source_height", "frame_pts", "left_out", "context_cut"),
+    *("source_width", "source_height", "frame_pts", "requested_pts"),
+    *("left_out", "context_cut"),
     *("finish_reason", "repairs", "copied_from"),
     *("image_tokens", "prompt_tokens", "output_tokens"),
 )

@@ -124,7 +124,7 @@ def _owed(job: JobSpec, model: ResolvedModel, bound: BoundTask) -> OwedTask:
 
 def cuts_videos(sampling: VideoSampling) -> bool:
     """Whether long videos are cut into windows."""
-    return sampling.policy != "uniform" and sampling.max_windows > 1
+    return sampling.policy in ("fps", "keyframes") and sampling.max_windows > 1
 
 
 def media_policy(
@@ -132,7 +132,7 @@ def media_policy(
 ) -> dict[str, Any]:
     """What of decoding changes the pixels that the model sees of one kind of item."""
     if kind is MediaKind.VIDEO:
-        sampling = job.media.video.model_dump(mode="json")
+        sampling = job.media.video.settings()
         if not (goes_by_windows and cuts_videos(job.media.video)):
             del sampling["max_windows"]
         return {

@@ -22,6 +22,7 @@ from pydantic import (
 
 from schemas.inputs import HttpSpec, InputSpec
 from schemas.media import IMAGE_FORMATS, ImageFormat
+from schemas.sampling import VideoSampling
 from schemas.section import Section, listed
 from schemas.uris import check_uri
 
@@ -103,29 +104,6 @@ class TaskSpec(BaseModel):
             name = value.get("name", value["task"])
             return {"task": value["task"], "name": name, "options": options}
         return value
-
-
-MAX_WINDOWS = 576
-"""What a tree of two levels with 24 branches holds."""
-
-
-class VideoSampling(Section):
-    """Which frames of a video the model sees."""
-
-    policy: Literal["uniform", "fps", "keyframes"] = "uniform"
-    max_frames: Annotated[int, Field(ge=1, le=1024)] = 32
-    fps: PositiveFloat = Field(default=1.0, description="Frames a second; policy fps only.")
-    max_windows: Annotated[int, Field(ge=1, le=MAX_WINDOWS)] = Field(
-        default=64,
-        description="video_summary cuts a video from which the policies fps and keyframes want "
-        "more than max_frames into this many windows of max_frames, at most; the frames are "
-        "thinned evenly if it would be more. 1 cuts nothing.",
-    )
-    subtitles: bool = Field(
-        default=True,
-        description="Show the model what is said: the video's own text subtitles, or those "
-        "of an .srt or .vtt file beside it.",
-    )
 
 
 class SeveralImages(Section):

@@ -95,6 +95,8 @@ class Frames:
         shapes: (height, width) of each frame, in pixels.
         pts_s: For video, the presentation time of each frame in seconds from the
             start of the stream; empty otherwise.
+        requested_s: For video, the moment for which each frame was taken, likewise; empty if
+            that is not known.
         source_width: Width of the first medium as shown (orientation applied), pixels.
         source_height: Height likewise.
         duration_s: For video, its duration in seconds.
@@ -106,6 +108,7 @@ class Frames:
     pixels: bytes | bytearray | memoryview
     shapes: tuple[tuple[int, int], ...]
     pts_s: tuple[float, ...] = ()
+    requested_s: tuple[float, ...] = ()
     source_width: int = 0
     source_height: int = 0
     duration_s: float | None = None
@@ -121,6 +124,8 @@ class Frames:
             )
         if self.kind is MediaKind.VIDEO and len(self.pts_s) != len(self.shapes):
             raise ValueError(f"{len(self.pts_s)} pts for {len(self.shapes)} frames")
+        if self.requested_s and len(self.requested_s) != len(self.pts_s):
+            raise ValueError(f"{len(self.requested_s)} moments for {len(self.pts_s)} pts")
 
     def offsets(self) -> list[int]:
         """Byte offset of each frame in ``pixels``."""

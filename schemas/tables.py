@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from schemas.item_tables import LEFT_OUT_TYPE
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -34,6 +34,8 @@ PROVENANCE_FIELDS = [
     pa.field("source_width", pa.int32()),
     pa.field("source_height", pa.int32()),
     pa.field("frame_pts", pa.list_(pa.float64())),
+    # The moment for which each of these frames was taken.
+    pa.field("requested_pts", pa.list_(pa.float64())),
     # Images of the item that the model did not see.
     pa.field("left_out", pa.list_(LEFT_OUT_TYPE)),
     # Columns of the manifest of which the model was shown only a part.

@@ -17,6 +17,7 @@ import av.error
 from operators.signatures import HEAD_BYTES, FileType, expect
 from operators.storage.ranged import RangedFile
 from operators.video.isolation import refuse_to_open
+from operators.video.policies import sampler_of
 from operators.video.ranges import (
     ByteIndex,
     spans_of_groups,
@@ -379,7 +380,7 @@ def decode_video(
             TOO_LARGE, TRUNCATED or CORRUPT, at the stage decode.
     """
     with _opened(source, sampling, cues, check_time) as (reader, container, said):
-        sampler = Sampler(reader, sampling, max_frame_pixels)
+        sampler = sampler_of(reader, sampling, max_frame_pixels)
         [window] = sampler.decode()
         return _frames(sampler, window, container, said)
 
@@ -413,7 +414,7 @@ def decode_long_video(
         ItemFailure: As for `decode_video`; perhaps after some windows.
     """
     with _opened(source, sampling, cues, check_time) as (reader, container, said):
-        sampler = Sampler(reader, sampling, max_frame_pixels, sampling.max_windows)
+        sampler = sampler_of(reader, sampling, max_frame_pixels, sampling.max_windows)
         thinned = Thinned(sampling.max_frames if overview else 0)
         number = 0
         for window in sampler.decode():
@@ -436,6 +437,7 @@ def _frames(sampler: Sampler, window: Window, container: str, cues: tuple[Cue, .
         pixels=window.pixels,
         shapes=window.shapes,
         pts_s=tuple(sampler.seconds(pts) for pts in window.pts),
+        requested_s=tuple(sampler.requested(window.pts)),
         source_width=width,
         source_height=height,
         duration_s=sampler.duration_s,

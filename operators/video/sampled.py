@@ -3,56 +3,76 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 
 from operators.video import scanning, seeking
 from operators.video.reader import PacketReader
-from operators.video.sampling import spread, target_times
+from operators.video.sampling import ROUNDING_S
 from operators.video.sink import FrameSink, Window
-from operators.video.timeline import KeyframeIndex
+from operators.video.timeline import KeyframeIndex, snapped_to
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.job import VideoSampling
-
-ROUNDING_S = 0.0005
-"""Containers that count milliseconds put a frame this much before or after its time."""
 
 
 def _fail(code: FailureCode, message: str) -> ItemFailure:
     return ItemFailure(Stage.DECODE, code, message)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a policy may know of a video.
+
+    Attributes:
+        duration_s: Its length, seconds.
+        frame_count: Its frames; None if nobody says.
+        keyframe_times: When keyframes are shown, ascending, seconds from its start.
+    """
+
+    duration_s: float
+    frame_count: int | None
+    keyframe_times: Sequence[float]
+
+
+Choose = Callable[[Known], list[float]]
+"""From what is known of a video to the wanted moments, ascending, seconds from its start."""
+
+
 class Sampler:
-    """Decodes the frames that a sampling policy wants from an opened video.
+    """Decodes the frames of wanted moments from an opened video.
 
     Args:
         reader: The video.
-        sampling: Which frames.
+        choose: The moments.
+        most: Frames of a window.
         max_frame_pixels: Most pixels of each frame.
-        windows: How many windows of ``sampling.max_frames`` there may be, nearly.
+        within_s: A keyframe no farther from a moment is taken instead of what is on screen
+            then; None for exact frames; 0 where moments are those of keyframes, nearly.
 
     Attributes:
         start: Where the stream begins, ticks.
         duration: Its length, ticks.
+        times: The moments that were chosen, once decoding has begun.
     """
 
     def __init__(
         self,
         reader: PacketReader,
-        sampling: VideoSampling,
+        choose: Choose,
+        most: int,
         max_frame_pixels: int,
-        windows: int = 1,
+        within_s: float | None = None,
     ) -> None:
-        self._reader = reader
-        self._sampling = sampling
-        self._max_pixels = max_frame_pixels
-        self._windows = windows
+        self._reader, self._choose, self._most = reader, choose, most
+        self._max_pixels, self._within_s = max_frame_pixels, within_s
         self._sink = self._new_sink(0)
         self.start = reader.start
         self.duration = reader.duration_ticks
+        self.times: list[float] = []
+        self._wanted: list[int] = []
 
     def _new_sink(self, expected: int) -> FrameSink:
-        most = self._sampling.max_frames
-        return FrameSink(most, expected, self._max_pixels, self._reader.aspect)
+        return FrameSink(self._most, expected, self._max_pixels, self._reader.aspect)
 
     @property
     def source_size(self) -> tuple[int, int]:
@@ -67,6 +87,17 @@ class Sampler:
     def seconds(self, pts: int) -> float:
         """When a frame is shown, from the start of the stream."""
         return float((pts - self.start) * self._reader.tick_s)
+
+    def requested(self, pts: Sequence[int]) -> list[float]:
+        """The moments for which frames of these pts were taken, seconds."""
+        if self._within_s == 0.0:  # The index told when keyframes are shown, nearly.
+            return [self.seconds(one) for one in pts]
+        instead_of, found = self._sink.instead_of, []
+        for one in pts:
+            # Without another reason it is on screen at the first moment from its own on.
+            at = bisect_left(self._wanted, instead_of.get(one, one))
+            found.append(self.times[min(at, len(self.times) - 1)])
+        return found
 
     def decode(self) -> Iterator[Window]:
         """All wanted frames in order: one window, or as many as a long video is cut into.
@@ -85,17 +116,21 @@ class Sampler:
 
     def _indexed(self, keys: KeyframeIndex) -> Generator[Window, None, bool]:
         """Decode by the index; answers False if it misleads."""
-        if self._sampling.policy == "keyframes":
-            most = self._sampling.max_frames * self._windows
-            numbers = spread(keys.shown, most)
-            self._sink = self._new_sink(len(numbers))
-            if not numbers:
-                return False
-            decoding = seeking.decode_keyframes(self._reader, keys, numbers, self._sink)
-        else:
-            targets = self._targets(self._reader.frame_count, ())
-            self._sink = self._new_sink(len(targets))
-            decoding = seeking.decode_targets(self._reader, keys, targets, self._sink)
+        key_times = [self.seconds(keys.pts[number]) for number in keys.shown]
+        targets = self._targets(self._reader.frame_count, key_times)
+        self._sink = self._new_sink(len(targets))
+        if not targets:
+            return False
+        if self._within_s:
+            keys = seeking.calibrated(self._reader, keys)
+        decoding = seeking.decode_targets(
+            self._reader,
+            keys,
+            targets,
+            self._within,
+            self._sink,
+            is_strict=bool(self._within_s),
+        )
         return (yield from self._cut(decoding))
 
     def _scanned(self) -> Iterator[Window]:
@@ -108,32 +143,46 @@ class Sampler:
             # The times found by a scan may differ from the header's: begin with nothing kept.
             typical_gap = (pts[-1] - pts[0]) // max(1, len(pts) - 1) if len(pts) > 1 else 1
             self.start, self.duration = pts[0], pts[-1] - pts[0] + typical_gap
-        keys = [self.seconds(key) for key in found.timeline.key_pts or pts[:1]]
-        targets = self._targets(len(pts), keys)
-        if given_to is not None:
-            targets = [target for target in targets if target > given_to]
+        keys = found.timeline.key_pts or pts[:1]
+        self._reader.rewind()
+        targets = self._targets(len(pts), [self.seconds(key) for key in keys])
+        if not targets:
+            raise _fail(
+                FailureCode.NO_FRAMES,
+                f"no wanted moment is in the video, which lasts {self.duration_s:.3f} s",
+            )
         self._sink = self._new_sink(len(targets))
         self._sink.given_to = given_to
-        if targets:
-            decoding = scanning.decode_targets(self._reader, found, targets, self._sink)
+        numbers = snapped_to(keys, targets, self._within)
+        taken = []
+        for target, number in zip(targets, numbers, strict=True):
+            if number is not None:
+                self._sink.instead_of.setdefault(keys[number], target)
+            taken.append(target if number is None else keys[number])
+        if given_to is not None:
+            taken = [target for target in taken if target > given_to]
+        if taken:
+            decoding = scanning.decode_targets(self._reader, found, taken, self._sink)
             yield from self._cut(decoding)
         if self._sink.missing and self._reader.lacked_a_start:
             yield from self._cut(scanning.decode_all(self._reader, self._sink))
 
-    def _targets(
-        self, frame_count: int | None, keyframe_times: list[float] | tuple
-    ) -> list[int]:
+    @property
+    def _within(self) -> int | None:
+        """`within_s` in ticks."""
+        if self._within_s is None:
+            return None
+        return math.floor((self._within_s + ROUNDING_S) / float(self._reader.tick_s))
+
+    def _targets(self, frame_count: int | None, keyframe_times: Sequence[float]) -> list[int]:
         """The ticks of the moments whose frames are wanted."""
         tick_s = float(self._reader.tick_s)
-        times = target_times(
-            self._sampling,
-            duration_s=self.duration * tick_s,
-            frame_count=frame_count,
-            keyframe_times=keyframe_times,
-            windows=self._windows,
-        )
+        self.times = self._choose(Known(self.duration * tick_s, frame_count, keyframe_times))
         # The tick under way at a time, which may be late by the containers' rounding.
-        return [self.start + math.floor((time + ROUNDING_S) / tick_s) for time in times]
+        self._wanted = [
+            self.start + math.floor((time + ROUNDING_S) / tick_s) for time in self.times
+        ]
+        return self._wanted
 
     def _cut(
         self, decoding: Generator[None, None, bool] | Iterator[None]

@@ -7,36 +7,109 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
 from typing import Any
 
 from operators.video.reader import PacketReader
 from operators.video.sink import FrameSink
-from operators.video.timeline import KeyframeIndex, Picker, group_by_gop
+from operators.video.timeline import KeyframeIndex, Picker, group_by_gop, snapped_to
 
 Decoding = Generator[None, None, bool]
+
+
+@dataclass(frozen=True)
+class Near:
+    """A keyframe, by its number, that is taken for a moment nearby."""
+
+    number: int
+    target: int
+
+
+Step = Near | tuple[int, list[int]]
+"""A keyframe alone; or the number of one, and the moments to decode from it on."""
 
 MOST_GOPS_BACK = 4
 """A frame that cannot be decoded from this many keyframes earlier is damaged."""
 
 
 def decode_targets(
-    reader: PacketReader, keys: KeyframeIndex, targets: Sequence[int], sink: FrameSink
+    reader: PacketReader,
+    keys: KeyframeIndex,
+    targets: Sequence[int],
+    within: int | None,
+    sink: FrameSink,
+    *,
+    is_strict: bool = True,
 ) -> Decoding:
-    """Decode the frames on screen at `targets` (ticks), one group of pictures at a time.
+    """Decode the frames on screen at moments, or keyframes nearby.
 
-    If the group's first packet turns out to be shown after a target (an open group of
-    pictures, or an index in dts), or a frame cannot be decoded from there, it starts
-    again from an earlier keyframe.
+    Args:
+        reader: The video.
+        keys: Its index.
+        targets: The moments, ascending ticks.
+        within: A keyframe that is no farther from a moment, in ticks, is taken instead; None
+            for exact frames.
+        sink: Where frames go.
+        is_strict: Whether a keyframe that turns out to be farther is not taken; it is where
+            the moment is that of the keyframe itself, as the index knows it.
 
     Answers whether the index led to every frame.
     """
-    groups = group_by_gop(keys.pts, targets)
-    reader.expect_groups(groups)
-    for number, group in groups.items():
-        if not (yield from _decode_by_trying(reader, keys, number, group, sink)):
+    steps = _steps(keys, targets, within)
+    _expect(reader, steps)
+    for step in steps:
+        if isinstance(step, Near):
+            is_there = yield from _decode_near(
+                reader, keys, step, within if is_strict else None, sink
+            )
+        else:
+            is_there = yield from _decode_by_trying(reader, keys, *step, sink)
+        if not is_there:
             return False
     return True
+
+
+def calibrated(reader: PacketReader, keys: KeyframeIndex) -> KeyframeIndex:
+    """An index that knows better when keyframes are shown, from one more of them.
+
+    In MP4 it holds dts. How far the pts are from them the first keyframe tells for itself only
+    where groups of pictures are open: before all others, leading frames are shown.
+    """
+    if len(keys.shown) < 2 or keys.ticks == keys.pts:
+        return keys
+    number = keys.shown[1]
+    packet = _keyframe_packet(reader, keys, number)
+    if packet is None:
+        return keys
+    shift = packet.pts - keys.pts[number]
+    return replace(keys, pts=[*keys.pts[:number], *(pts + shift for pts in keys.pts[number:])])
+
+
+def _steps(keys: KeyframeIndex, targets: Sequence[int], within: int | None) -> list[Step]:
+    numbers = snapped_to([keys.pts[number] for number in keys.shown], targets, within)
+    steps: list[Step] = []
+    taken: set[int] = set()
+    for is_near, run in groupby(
+        zip(targets, numbers, strict=True), lambda one: one[1] is not None
+    ):
+        if not is_near:
+            steps += group_by_gop(keys.pts, [target for target, _ in run]).items()
+            continue
+        for target, number in run:
+            if number is not None and number not in taken:
+                steps.append(Near(keys.shown[number], target))
+                taken.add(number)
+    return steps
+
+
+def _expect(reader: PacketReader, steps: Sequence[Step]) -> None:
+    """Have all that will be read fetched ahead, in its order."""
+    for are_near, run in groupby(steps, lambda step: isinstance(step, Near)):
+        if are_near:
+            reader.expect_keyframes([step.number for step in run if isinstance(step, Near)])
+        else:
+            reader.expect_groups(dict(step for step in run if not isinstance(step, Near)))
 
 
 def _decode_by_trying(
@@ -46,6 +119,12 @@ def _decode_by_trying(
     targets: Sequence[int],
     sink: FrameSink,
 ) -> Decoding:
+    """Decode one group of pictures.
+
+    If its first packet turns out to be shown after a target (an open group of pictures, or an
+    index in dts), or a frame cannot be decoded from there, it starts again from an earlier
+    keyframe.
+    """
     if (yield from _decode_group(reader, targets[0], targets, sink)):
         return True
     for earlier in range(number, max(-1, number - MOST_GOPS_BACK - 1), -1):
@@ -113,22 +192,20 @@ def _offer(sink: FrameSink, frames: Iterable[Any]) -> Iterator[None]:
             yield
 
 
-def decode_keyframes(
-    reader: PacketReader, keys: KeyframeIndex, numbers: Sequence[int], sink: FrameSink
+def _decode_near(
+    reader: PacketReader, keys: KeyframeIndex, near: Near, within: int | None, sink: FrameSink
 ) -> Decoding:
-    """Decode keyframes alone, by their numbers in the index: one packet each.
-
-    Answers whether the index led to every one of them.
-    """
-    reader.expect_keyframes(numbers)
-    for number in numbers:
-        packet = _keyframe_packet(reader, keys, number)
-        if packet is None:
-            return False
-        if packet.is_discard:
-            continue
-        sink.want(packet.pts)
-        yield from _offer(sink, [*reader.feed(packet, True), *reader.drain()])
+    """Decode a keyframe alone: one packet. If it proves to be too far, what is on screen."""
+    packet = _keyframe_packet(reader, keys, near.number)
+    if packet is None:
+        return False
+    if packet.is_discard:
+        return True
+    if within is not None and abs(packet.pts - near.target) > within:
+        [(number, targets)] = group_by_gop(keys.pts, [near.target]).items()
+        return (yield from _decode_by_trying(reader, keys, number, targets, sink))
+    sink.want(packet.pts, near.target)
+    yield from _offer(sink, [*reader.feed(packet, True), *reader.drain()])
     return not sink.missing
 
 

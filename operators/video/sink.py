@@ -47,6 +47,8 @@ class FrameSink:
         missing: The pts wanted but not decoded so far.
         kept: How many frames were kept so far, those given out included.
         given_to: The pts of the last frame given out; None before that.
+        instead_of: By the pts of frames that are not on screen at the moments for which they
+            are taken, those moments.
     """
 
     def __init__(
@@ -61,14 +63,22 @@ class FrameSink:
         self.missing: set[int] = set()
         self.kept = 0
         self.given_to: int | None = None
+        self.instead_of: dict[int, int] = {}
 
     @property
     def source_size(self) -> tuple[int, int]:
         """(width, height) of the video as shown; zeros before the first frame."""
         return self._buffer.source_size or (0, 0)
 
-    def want(self, pts: int) -> None:
-        """Keep the frame of this pts when it comes, unless it is kept already."""
+    def want(self, pts: int, instead_of: int | None = None) -> None:
+        """Keep the frame of this pts when it comes, unless it is kept already.
+
+        Args:
+            pts: Of the frame.
+            instead_of: The moment for which it is taken though it is not on screen then.
+        """
+        if instead_of is not None:
+            self.instead_of.setdefault(pts, instead_of)
         was_given = self.given_to is not None and pts <= self.given_to
         if not was_given and pts not in self._pts:
             self.missing.add(pts)

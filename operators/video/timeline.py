@@ -29,6 +29,28 @@ def group_by_gop(key_pts: Sequence[int], targets: Iterable[int]) -> dict[int, li
     return groups
 
 
+def snapped_to(
+    key_pts: Sequence[int], targets: Iterable[int], within: int | None
+) -> list[int | None]:
+    """For each target the number of the nearest keyframe, if that is near enough.
+
+    Args:
+        key_pts: When keyframes are shown, ascending.
+        targets: Moments.
+        within: How far a keyframe may be; None: none is near enough.
+    """
+    return [_nearest(key_pts, target, within) for target in targets]
+
+
+def _nearest(key_pts: Sequence[int], target: int, within: int | None) -> int | None:
+    if within is None or not key_pts:
+        return None
+    later = bisect.bisect_left(key_pts, target)
+    beside = [number for number in (later - 1, later) if 0 <= number < len(key_pts)]
+    nearest = min(beside, key=lambda number: abs(key_pts[number] - target))
+    return nearest if abs(key_pts[nearest] - target) <= within else None
+
+
 @dataclass(frozen=True)
 class KeyframeIndex:
     """The keyframes of a stream, ascending, in ticks.

@@ -16,6 +16,9 @@ CLEAR_CHANGE = 12.0
 OUTSTANDING = 3.0
 """A boundary changes this many times as much as frames at hand usually do."""
 
+CERTAIN_CUT = 48.0
+"""Such a change is always a cut, also where most frames differ as much."""
+
 LEAST_PART = 4
 """A window ends at a boundary only if it holds this part of the most frames, or more."""
 
@@ -47,6 +50,12 @@ def change(before: np.ndarray, after: np.ndarray) -> float:
     return float(np.abs(before - after).mean())
 
 
+def least_cut(changes: Sequence[float]) -> float:
+    """How much the picture changes at a cut, at least, by how much it usually does."""
+    usual = statistics.median(changes) if changes else 0.0
+    return min(max(CLEAR_CHANGE, OUTSTANDING * usual), CERTAIN_CUT)
+
+
 def window_size(changes: Sequence[float]) -> int:
     """How many of the frames at hand make the next window.
 
@@ -61,6 +70,6 @@ def window_size(changes: Sequence[float]) -> int:
     """
     most = len(changes)
     least = max(1, most // LEAST_PART)
-    bar = max(CLEAR_CHANGE, OUTSTANDING * statistics.median(changes))
+    bar = least_cut(changes)
     ends = [size for size in range(least, most + 1) if changes[size - 1] >= bar]
     return max(ends, default=most)
