@@ -10,8 +10,8 @@ warm, in turn; what is compared is CPU seconds of the process and its children. 
 4. JPEGs of 12 megapixels, shrunk, and how like they are to the plain way's;
 5. Tagline's decoder in many processes against fewer with frame threads.
 
-Frames bear their numbers, which are read back from the pixels. Who takes more than one and
-a half times the best peer's CPU in the first run is not run again.
+Frames bear their numbers, which are read back from the pixels. Who takes more than five
+quarters of the best peer's CPU in the first run is not run again.
 """
 
 from __future__ import annotations

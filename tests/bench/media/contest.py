@@ -14,7 +14,7 @@ from tests.bench.media.roster import OURS, Contender
 from tests.bench.media.running import Pictures, run_once
 from tests.bench.media.tasks import Outcome, Task
 
-OUT_OF_THE_RUNNING = 1.5
+OUT_OF_THE_RUNNING = 1.25
 """Who took this many times the CPU of the best peer at first is not run again."""
 
 Judge = Callable[[Pictures], dict[str, float]]

@@ -40,7 +40,7 @@ EXACT = (
 )
 
 SNAPPED = (
-    Contender(OURS, TAGLINE, "tagline", "keyframes"),
+    Contender(OURS, TAGLINE, "tagline", "snapped"),
     Contender("torchcodec, key indices", TORCHCODEC, "torchcodec", "keyframes"),
     Contender("decord, key indices", DECORD, "decord", "keyframes"),
     Contender("decord2, key indices", DECORD2, "decord", "keyframes"),
