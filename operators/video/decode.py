@@ -205,23 +205,31 @@ class VideoReader:
         # Matroska reads its cues only when it is first told to seek.
         if not self.seek(self.start):
             return None
-        found = list(self.stream.index_entries)
-        entries = [(e.timestamp, e.is_keyframe, e.pos, e.size) for e in found]
-        ticks = sorted({tick for tick, is_keyframe, *_ in entries if is_keyframe})
-        if not ticks or not self.duration_ticks:
+        # An index of twelve hours has a million entries: nothing is made of most of them.
+        key_ticks: dict[int, bool] = {}
+        first = last = None
+        for entry in self.stream.index_entries:
+            last = entry.timestamp if last is None else max(last, entry.timestamp)
+            if first is None and not entry.is_discard:
+                first = entry.timestamp
+            if entry.is_keyframe:
+                key_ticks[entry.timestamp] = entry.is_discard
+        ticks = sorted(key_ticks)
+        if not ticks or last is None or not self.duration_ticks:
             return None
         has_every_packet = DEMUXERS[self._file_type.name] == "mov"
         gaps = [b - a for a, b in itertools.pairwise(ticks)]
         slack = self.duration_ticks // 10 if has_every_packet else 2 * max(gaps, default=0)
-        if max(tick for tick, *_ in entries) + slack < self.start + self.duration_ticks:
+        if last + slack < self.start + self.duration_ticks:
             return None
         if isinstance(self._file, RangedFile):
+            entries = [
+                (e.timestamp, e.is_keyframe, e.pos, e.size) for e in self.stream.index_entries
+            ]
             self._bytes = _byte_index(entries, self._file.size)
         # In MP4 the index holds dts; the first packets' distance to pts holds for all, nearly.
-        first = next((e.timestamp for e in found if not e.is_discard), self.start)
-        shift = self.start - first if has_every_packet else 0
-        hidden = {e.timestamp for e in found if e.is_discard}
-        shown = [number for number, tick in enumerate(ticks) if tick not in hidden]
+        shift = self.start - first if has_every_packet and first is not None else 0
+        shown = [number for number, tick in enumerate(ticks) if not key_ticks[tick]]
         return KeyframeIndex(ticks, [tick + shift for tick in ticks], shown)
 
     def expect_groups(self, groups: Mapping[int, Sequence[int]]) -> None:

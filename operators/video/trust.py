@@ -85,9 +85,9 @@ class Trust:
     def fail(self) -> None:
         """The packet that was fed last could not be decoded."""
         # What a stream begins with that was cut out of a longer one is not damaged.
-        is_cut = not self._has_come and self._clean == [_START]
-        if self._last is not None and not is_cut:
-            self._is_broken(self._last)
+        last, is_start = self._last, not self._has_come and self._clean == [_START]
+        if last is not None and (last.is_keyframe or not is_start):
+            self._is_broken(last)
 
     def _is_broken(self, picture: _Picture) -> None:
         self._damaged.append(picture)
@@ -109,8 +109,10 @@ class Trust:
         return self._release(frames[-1].pts) if frames else []
 
     def _begin_at(self, picture: _Picture) -> None:
+        if picture.pts is None:
+            return  # Frames are told apart by their order: after a loss they cannot be.
         self._clean.append(picture)
-        if picture.pts is not None and not self._held:
+        if not self._held:
             # Nothing from before it comes out any more.
             self._clean = [picture]
             self._damaged = [other for other in self._damaged if other.place > picture.place]
@@ -137,6 +139,8 @@ class Trust:
         return released
 
     def _is_right(self, picture: _Picture) -> bool:
+        if picture.pts is None:
+            return not self.is_damaged
         base = next((one for one in reversed(self._clean) if picture.is_after(one)), None)
         return base is not None and not any(
             base.place <= one.place <= picture.place and one.is_after(base)
