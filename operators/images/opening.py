@@ -7,6 +7,7 @@ import io
 import struct
 import warnings
 from collections.abc import Collection, Iterator
+from typing import Any
 
 import pillow_heif
 from PIL import AvifImagePlugin, Image, PngImagePlugin, UnidentifiedImageError
@@ -76,7 +77,19 @@ def opened(
         readable = essential(data) if kind.name == "png" else data
         with Image.open(io.BytesIO(readable), formats=(_PLUGINS[kind.name],)) as image:
             check_opened(image, readable, kind, max_source_pixels)
+            if kind.name == "webp":
+                _keep_alpha(image)
             yield image, kind
+
+
+def _keep_alpha(image: Any) -> None:
+    """See an animated WebP's canvas where no frame covers it, also if its flags deny that.
+
+    Encoders cut frames down to what is opaque, and then find no alpha left. Pillow goes by
+    the flag and takes the empty canvas for black.
+    """
+    if image.is_animated:
+        image.rawmode = image._mode = "RGBA"
 
 
 @contextlib.contextmanager

@@ -171,9 +171,16 @@ def apng_with_default() -> bytes:
     )
 
 
-def film(form: str, durations_ms: tuple[int, ...] = (1000, 500, 2500)) -> bytes:
-    """An animation of plain frames: frame ``n`` has the grey ``20 + 30 n``."""
-    frames = [Image.new("RGB", (32, 16), (20 + 30 * n,) * 3) for n in range(len(durations_ms))]
+def film(
+    form: str,
+    durations_ms: tuple[int, ...] = (1000, 500, 2500),
+    greys: tuple[int, ...] = tuple(range(20, 256, 30)),
+) -> bytes:
+    """An animation of plain grey frames."""
+    frames = [
+        Image.new("RGB", (32, 16), (grey,) * 3)
+        for grey, _ in zip(greys, durations_ms, strict=False)
+    ]
     options: dict[str, Any] = {"quality": 95} if form == "AVIF" else {}
     if form == "WEBP":
         options["lossless"] = True
@@ -185,4 +192,25 @@ def film(form: str, durations_ms: tuple[int, ...] = (1000, 500, 2500)) -> bytes:
         duration=list(durations_ms),
         loop=0,
         **options,
+    )
+
+
+def sticker(form: str) -> bytes:
+    """An animation without a background: a red bar of 10 x 20 pixels wanders over 40 x 20."""
+    frames = [Image.new("RGBA", (40, 20), (0, 0, 0, 0)) for _ in range(4)]
+    for number, frame in enumerate(frames):
+        frame.paste((*RED, 255), (10 * number, 0, 10 * number + 10, 20))
+    options: dict[str, dict[str, Any]] = {
+        "GIF": {"disposal": 2},
+        "PNG": {"disposal": 1},
+        "WEBP": {"lossless": True},
+        "AVIF": {"quality": 95},
+    }
+    return encoded(
+        frames[0],
+        form,
+        save_all=True,
+        append_images=frames[1:],
+        duration=100,
+        **options[form],
     )

@@ -12,8 +12,9 @@ from operators.sources.listing import list_items
 from schemas.failure import FailureCode, ItemFailure
 from schemas.inputs import InputSpec
 from schemas.item import Item, Medium, PendingTask
-from schemas.job import MediaSpec, StorageSpec, VideoSampling
+from schemas.job import MediaSpec, StorageSpec
 from schemas.media import Frames, MediaKind
+from schemas.sampling import VideoSampling
 from tests.media import hostile_pictures as hostile
 from tests.media import pictures
 from tests.media.pictures import encoded, quadrants
@@ -43,7 +44,8 @@ def test_frames_are_those_on_screen_at_the_sampled_moments(form: str) -> None:
     frames = decode(data, policy="fps", fps=1.0)
     assert frames.kind is MediaKind.VIDEO
     assert frames.duration_s == pytest.approx(4.0)
-    assert frames.pts_s == pytest.approx((0.0, 1.0, 1.5))
+    assert frames.pts_s == (0.0, 1.0, 1.5)
+    assert frames.requested_s == (0.0, 1.0, 2.0)
     assert greys(frames) == [0, 1, 2]
     assert (frames.source_width, frames.source_height) == (32, 16)
     assert frames.source_format == form.lower()
@@ -51,10 +53,41 @@ def test_frames_are_those_on_screen_at_the_sampled_moments(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_what_no_frame_covers_is_white(form: str) -> None:
+    frames = decode(pictures.sticker(form))
+    pixels = np.frombuffer(frames.pixels, np.uint8).reshape(4, 20, 40, 3).astype(int)
+    for number, frame in enumerate(pixels):
+        for place in range(4):
+            expected = pictures.RED if place == number else pictures.WHITE
+            assert np.abs(frame[10, 10 * place + 5] - expected).max() <= 6
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_long_animation_is_thinned_evenly(form: str) -> None:
     frames = decode(pictures.film(form, (100,) * 7), policy="keyframes", max_frames=3)
     assert greys(frames) == [1, 3, 5]
     assert frames.pts_s == pytest.approx((0.1, 0.3, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        ({"policy": "times", "times_s": (0.3, 0.31, 9.0)}, [3]),
+        ({"policy": "dense", "from_s": 0.2, "to_s": 0.4, "max_frames": 8}, [2, 3]),
+        ({"policy": "shots"}, [1, 4]),
+        ({"policy": "adaptive", "max_frames": 2}, [2, 3]),
+    ],
+)
+def test_every_policy_has_its_say(sampling: dict, expected: list[int]) -> None:
+    film = pictures.film("GIF", (100,) * 6, greys=(20, 21, 22, 200, 201, 202))
+    frames = decode(film, **sampling)
+    assert [round(time * 10) for time in frames.pts_s] == expected
+
+
+def test_an_animation_that_ends_before_the_moments_is_no_frame() -> None:
+    with pytest.raises(ItemFailure) as caught:
+        decode(pictures.film("GIF"), policy="times", times_s=(60.0,))
+    assert caught.value.code is FailureCode.NO_FRAMES
 
 
 def test_frames_of_no_time_are_shown_for_a_tenth_of_a_second() -> None:
