@@ -2,8 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.images import decode_image  # noqa: F401 - registers the HEIF encoder
+from operators.decode import DecodeOperator
 from operators.signatures import HEAD_BYTES, sniff
+from operators.sources.listing import list_items
+from schemas.inputs import InputSpec
+from schemas.item import Item, PendingTask
+from schemas.job import MediaSpec, StorageSpec
 from schemas.media import MediaKind
 from tests.media import clips, pictures
 
@@ -47,7 +51,6 @@ def test_videos_are_known_by_their_content(clip: str, name: str) -> None:
     [
         (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jpegxl"),
         (b"8BPS\x00\x01", "psd"),
-        (b"FLV\x01\x05", "flv"),
         (b"OggS\x00\x02", "ogg"),
         (b"\x00\x10\x00\x00\x12\xaf\x01\x00", "flic"),
     ],
@@ -78,3 +81,25 @@ def test_text_is_no_medium(text: bytes) -> None:
 def test_any_bytes_get_an_answer(head: bytes) -> None:
     found = sniff(head)
     assert found is None or found.kind in MediaKind
+
+
+def test_a_wrong_suffix_costs_an_image_nothing(tmp_path) -> None:
+    held = {
+        "a.heic": "JPEG",
+        "b.jpg": "HEIF",
+        "c.png": "AVIF",
+        "d.avif": "PNG",
+        "e.gif": "WEBP",
+    }
+    for name, form in held.items():
+        (tmp_path / name).write_bytes(pictures.encoded(pictures.quadrants(), form))
+    listing = list_items(InputSpec(uris=(str(tmp_path),)), StorageSpec())
+    tasks = (PendingTask("caption", "f" * 32),)
+    items = [Item(one.item_id, one.kind, one.item_version, one.media, tasks) for one in listing]
+    operator = DecodeOperator(StorageSpec(), MediaSpec(), 10**6, 10**6)
+    operator.setup()
+    decoded = list(operator.decoded(items))
+    operator.close()
+    assert [one.frames and one.frames.source_format for one in decoded] == [
+        form.lower().replace("heif", "heic") for form in held.values()
+    ]
