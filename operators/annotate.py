@@ -248,7 +248,8 @@ class AnnotateOperator:
         if one.part.is_window:
             outcome = of_window(one, *talks)
         else:
-            outcome = Outcome(rows=[talk.as_row() for talk in talks])
+            left_out = [vars(left) for left in one.left_out]
+            outcome = Outcome(rows=[talk.as_row() for talk in talks], left_out=left_out)
         return self._assembly.post(one.item.item_id, one.part, outcome.to_json())
 
     def _complete(
@@ -256,6 +257,7 @@ class AnnotateOperator:
     ) -> tuple[list[dict[str, Any]], list[Talk]]:
         """All rows of a long video but those of its windowed tasks, whose talks begin."""
         found = gather(outcomes)
+        one = replace(one, left_out=found.left_out)
         late = []
         for pending in one.item.tasks:
             if pending.name == WINDOWS.name or not self._goes_by_windows(pending):

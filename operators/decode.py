@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from operators.images import decode_animation, decode_image
 from operators.looks import look_of, shown_digest
 from operators.signatures import HEAD_BYTES, FileType, confirm_kind
 from operators.video.decode import decode_long_video, decode_video
+from operators.video.formats import Allowed
 from operators.video.subtitles import cues_of_file
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.item import DecodedItem, Item
@@ -175,26 +176,18 @@ class DecodeOperator:
         if found is not None and found.kind is MediaKind.IMAGE:
             yield self._decode_animation(video, beside, limit.check), None
             return
+        how: dict[str, Any] = {
+            "sampling": self._media.video,
+            "max_frame_pixels": self._max_frame_pixels,
+            "cues": beside,
+            "check_time": limit.check,
+            "allowed": Allowed(self._media.video_containers, self._media.video_codecs),
+            "note": fetched.in_part,
+        }
         if item.windows is not None or not any(t.name in self._by_windows for t in item.tasks):
-            yield (
-                decode_video(
-                    video,
-                    sampling=self._media.video,
-                    max_frame_pixels=self._max_frame_pixels,
-                    cues=beside,
-                    check_time=limit.check,
-                ),
-                None,
-            )
+            yield decode_video(video, **how), None
             return
-        for piece in decode_long_video(
-            video,
-            sampling=self._media.video,
-            max_frame_pixels=self._max_frame_pixels,
-            overview=self._needs_whole(item),
-            cues=beside,
-            check_time=limit.check,
-        ):
+        for piece in decode_long_video(video, overview=self._needs_whole(item), **how):
             yield piece
             limit.restart()
 

@@ -25,7 +25,7 @@ from schemas.media import MediaKind
 LIMIT = "limit"
 """Code of an image that was left out because there were too many."""
 
-WHOLE_BYTES = 4 * 1024**2
+WHOLE_BYTES = 16 * 1024**2
 """Larger videos are not fetched whole, but what is needed of them while they are decoded."""
 
 
@@ -76,6 +76,10 @@ class Fetched:
         self.left_out.append(LeftOut(place, str(failure.code), failure.message))
         if len(self.left_out) == len(item.media):
             raise failure
+
+    def in_part(self, failure: ItemFailure) -> None:
+        """Note that a damaged video is annotated by what there is of it."""
+        self.left_out.append(LeftOut(0, str(failure.code), failure.message))
 
     def without_subtitles(self, item: Item, failure: ItemFailure) -> None:
         """Note that a video is annotated without its subtitle file."""

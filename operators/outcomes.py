@@ -10,7 +10,7 @@ from typing import Any
 from operators.talks import Seen, Talk
 from operators.tasks.video_windows import DescribedWindow, VideoWindowsRow
 from schemas.failure import ItemFailure
-from schemas.item import DecodedItem
+from schemas.item import DecodedItem, LeftOut
 from schemas.item_tables import failure_from_struct, failure_to_struct
 
 
@@ -27,6 +27,7 @@ class Outcome:
         context_cut: What it was shown only in part.
         tries: How often the engine was asked.
         repairs: What was changed of what it was asked.
+        left_out: Of the last part what of the item's files is not shown.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -37,6 +38,7 @@ class Outcome:
     context_cut: list[str] = field(default_factory=list)
     tries: int = 0
     repairs: list[str] = field(default_factory=list)
+    left_out: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> str:
         """As text."""
@@ -80,6 +82,7 @@ class Gathered:
         context_cut: What it was shown only in part.
         tries: How often the engine was asked.
         repairs: What was changed of what it was asked, window by window.
+        left_out: What of the item's files is not shown.
     """
 
     rows: list[dict[str, Any]]
@@ -89,6 +92,7 @@ class Gathered:
     context_cut: list[str]
     tries: int
     repairs: list[str]
+    left_out: tuple[LeftOut, ...]
 
 
 def gather(outcomes: Sequence[str]) -> Gathered:
@@ -107,6 +111,7 @@ def gather(outcomes: Sequence[str]) -> Gathered:
         context_cut=sorted({column for one in parts for column in one.context_cut}),
         tries=sum(one.tries for one in parts),
         repairs=[rung for one in parts for rung in one.repairs],
+        left_out=tuple(LeftOut(**left) for left in parts[-1].left_out),
     )
 
 

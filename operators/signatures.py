@@ -54,10 +54,10 @@ _STARTS = (
     (b"\xff\x4f\xff\x51", _image("jpeg2000", allowed=False)),
     (b"\x00\x00\x00\x0cJXL ", _image("jpegxl", allowed=False)),
     (b"\xff\x0a", _image("jpegxl", allowed=False)),
-    (b"FLV\x01", _video("flv", allowed=False)),
+    (b"FLV\x01", _video("flv")),
     (b"OggS", _video("ogg", allowed=False)),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _video("asf", allowed=False)),
-    (b"\x00\x00\x01\xba", _video("mpegps", allowed=False)),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _video("asf")),
+    (b"\x00\x00\x01\xba", _video("mpegps")),
     (b"YUV4MPEG2", _video("yuv4mpeg", allowed=False)),
 )
 _STILL_BRANDS = {

@@ -84,6 +84,8 @@ class Item:
 class LeftOut:
     """One of an item's files that the model does not see, and why.
 
+    Of a damaged video that is used all the same it is a part of the file.
+
     Attributes:
         index: Its place among the item's media, from 0; subtitles come after them.
         code: ``limit``, or the code of the failure that it met.

@@ -21,7 +21,14 @@ from pydantic import (
 )
 
 from schemas.inputs import HttpSpec, InputSpec
-from schemas.media import IMAGE_FORMATS, ImageFormat
+from schemas.media import (
+    IMAGE_FORMATS,
+    VIDEO_CODECS,
+    VIDEO_CONTAINERS,
+    ImageFormat,
+    VideoCodec,
+    VideoContainer,
+)
 from schemas.sampling import VideoSampling
 from schemas.section import Section, listed
 from schemas.uris import check_uri
@@ -144,11 +151,23 @@ class MediaSpec(Section):
         description="The image formats that are decoded, as the content says; others fail as "
         "format_not_allowed.",
     )
+    video_containers: Annotated[tuple[VideoContainer, ...], Field(min_length=1)] = Field(
+        default=VIDEO_CONTAINERS,
+        description="The same for videos. flv and asf are known, too, but must be named.",
+    )
+    video_codecs: Annotated[tuple[VideoCodec, ...], Field(min_length=1)] = Field(
+        default=VIDEO_CODECS,
+        description="How videos may be coded; others fail as format_not_allowed. What editors "
+        "write (dnxhd, dvvideo, ffv1, png, qtrle) and what is old (h263, flv1, wmv1, wmv2, "
+        "msmpeg4) is known, too, but must be named.",
+    )
     timeout_s: PositiveFloat = Field(default=300.0, description="Decode time of one item.")
     video: VideoSampling = VideoSampling()
     images: SeveralImages = SeveralImages()
 
-    _lists = field_validator("image_formats", mode="before")(listed)
+    _lists = field_validator(
+        "image_formats", "video_containers", "video_codecs", mode="before"
+    )(listed)
 
 
 class FailureSpec(Section):

@@ -18,7 +18,34 @@ IMAGE_SUFFIXES = frozenset(
 ANIMATION_SUFFIXES = frozenset({".gif", ".apng"})
 """Those of them that are mostly moving pictures."""
 SUBTITLE_SUFFIXES = frozenset({".srt", ".vtt"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".avi"})
+
+UsualContainer = Literal["mp4", "mov", "matroska", "webm", "mpegts", "avi", "mpegps"]
+VideoContainer = Literal[UsualContainer, "flv", "asf"]
+VIDEO_CONTAINERS: tuple[UsualContainer, ...] = get_args(UsualContainer)
+"""What videos are taken unless the job says otherwise, as their content says."""
+
+UsualCodec = Literal[
+    "h264",
+    "hevc",
+    "av1",
+    "vp9",
+    "vp8",
+    "mpeg4",
+    "mpeg2video",
+    "mpeg1video",
+    "mjpeg",
+    "prores",
+]
+EditingCodec = Literal["dnxhd", "dvvideo", "ffv1", "png", "qtrle"]
+OldCodec = Literal["h263", "flv1", "wmv1", "wmv2", "msmpeg4"]
+VideoCodec = Literal[UsualCodec, EditingCodec, OldCodec]
+VIDEO_CODECS: tuple[UsualCodec, ...] = get_args(UsualCodec)
+"""Likewise."""
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".3gp", ".3g2", ".mov", ".qt", ".mkv", ".webm", ".avi"}
+    | {".ts", ".mts", ".m2ts", ".m2t", ".mpg", ".mpeg", ".vob"}
+)
 
 
 class MediaKind(StrEnum):

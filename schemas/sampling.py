@@ -57,6 +57,12 @@ class VideoSampling(Section):
         "of an .srt or .vtt file beside it.",
     )
 
+    damaged: Literal["fail", "use"] = Field(
+        default="fail",
+        description="A video that is cut off, or of which wanted frames cannot be decoded, "
+        "fails; or what there is of it is used, and the row says in `left_out` what is not.",
+    )
+
     @model_validator(mode="after")
     def _settings_suit_the_policy(self) -> VideoSampling:
         if (self.policy == "times") != bool(self.times_s):

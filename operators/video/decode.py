@@ -1,309 +1,41 @@
-"""From a video file to the sampled frames. Only this and `subtitles` know PyAV."""
+"""From a video file to the sampled frames."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
-from types import SimpleNamespace
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
-import av
 import av.error
 
 from operators.signatures import HEAD_BYTES, FileType, expect
 from operators.storage.ranged import RangedFile
-from operators.video.isolation import refuse_to_open
+from operators.video.damage import Damage, failure_of
+from operators.video.formats import DEMUXERS, Allowed
+from operators.video.opened import VideoReader
 from operators.video.policies import sampler_of
-from operators.video.ranges import (
-    ByteIndex,
-    spans_of_groups,
-    spans_of_keyframes,
-    up_to_the_next,
-)
 from operators.video.sampled import Sampler
 from operators.video.sink import Thinned, Window
-from operators.video.structure import is_cut_off, packs_frames
+from operators.video.structure import is_cut_off
 from operators.video.subtitles import embedded_cues
-from operators.video.timeline import KeyframeIndex
-from operators.video.trust import Trust
-from schemas.failure import FailureCode, ItemFailure, Stage
+from schemas.failure import FailureCode, ItemFailure
 from schemas.job import VideoSampling
 from schemas.media import Cue, Frames, MediaKind, Part
 
-DEMUXERS = {
-    "mp4": "mov",
-    "mov": "mov",
-    "matroska": "matroska",
-    "webm": "matroska",
-    "mpegts": "mpegts",
-    "avi": "avi",
-}
-"""The container that is opened for each file type; nothing else is ever probed."""
-
-_MODERN = ("h264", "hevc", "vp8", "vp9", "libdav1d", "av1")
-CODECS = frozenset({*_MODERN, "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores"})
-"""Decoders that may run."""
-
-MAX_VIDEO_PIXELS = 8192 * 8192
-"""Larger pictures are refused: a decoder holds up to seventeen of them."""
-
-_SKIPS_NON_REFERENCE = frozenset({"h264", "hevc"})  # Others decode wrongly after a skip.
-_READ_BYTES = 1 << 18
+USUAL = Allowed()
+"""What is decoded unless the job says otherwise."""
 
 
-def _fail(code: FailureCode, message: str) -> ItemFailure:
-    return ItemFailure(Stage.DECODE, code, message)
-
-
-class VideoReader:
-    """An opened video stream; see `operators.video.reader.PacketReader`."""
-
-    def __init__(
-        self, file: BinaryIO, file_type: FileType, check_time: Callable[[], None]
-    ) -> None:
-        self._file = file
-        self._file_type = file_type
-        self._check_time = check_time
-        self._bytes: ByteIndex | None = None
-        self._trust = Trust()
-        self._is_packed = packs_frames(file, file_type)
-        self._open()
-
-    def _open(self) -> None:
-        self._file.seek(0)
-        self._trust.end()
-        self._steps = 0
-        limits = {"codec_whitelist": ",".join(sorted(CODECS)), "threads": "1"}
-        self.container = av.open(
-            _as_it_comes(self._file),
-            format=DEMUXERS[self._file_type.name],
-            options={**limits, "max_pixels": str(MAX_VIDEO_PIXELS)},
-            io_open=refuse_to_open,
-            metadata_errors="replace",
-            buffer_size=_READ_BYTES,
-        )
-        try:
-            self.stream = self._choose_stream()
-            for other in self.container.streams:
-                if other.index != self.stream.index:
-                    other.discard = av.stream.Discard.all
-            self._check_codec()
-        except BaseException:
-            self.container.close()
-            raise
-
-    def _choose_stream(self) -> Any:
-        """Of several videos the one marked as default, or else the largest."""
-        cover = av.stream.Disposition.attached_pic
-        videos = [s for s in self.container.streams.video if not s.disposition & cover]
-        if videos:
-            return max(videos, key=_standing)
-        kinds = sorted({stream.type for stream in self.container.streams}) or ["none at all"]
-        raise _fail(
-            FailureCode.NO_VIDEO_STREAM,
-            f"the {self._file_type.name} has no video stream; its streams: {', '.join(kinds)}",
-        )
-
-    def _check_codec(self) -> None:
-        context = self.stream.codec_context
-        name = "unknown" if context is None else context.codec.name
-        if name not in CODECS:
-            raise _fail(
-                FailureCode.FORMAT_NOT_ALLOWED,
-                f"the video is coded as {name}, which is not decoded; "
-                f"recode it as one of {', '.join(sorted(CODECS))}",
-            )
-        if context.width * context.height > MAX_VIDEO_PIXELS:
-            raise _fail(
-                FailureCode.TOO_LARGE,
-                f"the video has {context.width} x {context.height} pixels, more than "
-                f"the {MAX_VIDEO_PIXELS:,} that are decoded; scale it down first",
-            )
-        context.thread_count = 1
-        context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
-        self._skips = name in _SKIPS_NON_REFERENCE
-        # AVI says when packets are decoded; FFmpeg takes that of these for when they are shown.
-        reorders = name in ("h264", "hevc") or self._is_packed
-        is_avi = self._file_type.name == "avi"
-        self._knows_order_only = is_avi and reorders and context.has_b_frames
-
-    def close(self) -> None:
-        """Close the container, not the file."""
-        self.container.close()
-
-    def seek(self, tick: int) -> bool:
-        """See `PacketReader.seek`."""
-        self._trust.end()
-        self._steps += 1
-        try:
-            self.container.seek(tick, stream=self.stream, backward=True)
-        except av.error.FFmpegError:
-            return False
-        return True
-
-    def rewind(self) -> None:
-        """See `PacketReader.rewind`; opens anew, for not every container seeks to its start."""
-        self.container.close()
-        self._open()
-
-    def packets(self) -> Iterator[Any]:
-        """See `PacketReader.packets`."""
-        packets = self.container.demux(self.stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except IndexError as error:
-                # PyAV looks up each packet's stream among those it found at the start.
-                raise _fail(
-                    FailureCode.CORRUPT,
-                    f"the {self._file_type.name} has packets of a stream that was not there at "
-                    "its start; remux it",
-                ) from error
-            if packet is None:
-                return
-            self._check_time()
-            if packet.size:
-                self._steps += 1
-                if self._knows_order_only:
-                    packet.pts = None
-                yield packet
-
-    def feed(self, packet: Any, wanted: bool) -> list[Any]:
-        """See `PacketReader.feed`; of a damaged packet comes no frame."""
-        self._check_time()
-        self._trust.feed(packet, wanted=wanted, is_first=self._steps == 1)
-        if self._skips:
-            self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
-        try:
-            return self._trust.sift(packet.decode())
-        except av.error.InvalidDataError:
-            self._trust.fail()
-            return []
-
-    def drain(self) -> list[Any]:
-        """See `PacketReader.drain`."""
-        context = self.stream.codec_context
-        frames = []
-        with contextlib.suppress(av.error.InvalidDataError, av.error.EOFError):
-            frames = self._trust.sift(context.decode(None))
-        context.flush_buffers()
-        return frames + self._trust.end()
-
-    @property
-    def lacked_a_start(self) -> bool:
-        """See `PacketReader.lacked_a_start`."""
-        return self._trust.lacked_a_start
-
-    def keyframes(self) -> KeyframeIndex | None:
-        """See `PacketReader.keyframes`."""
-        if DEMUXERS[self._file_type.name] not in ("mov", "matroska"):
-            return None
-        # Matroska reads its cues only when it is first told to seek.
-        if not self.seek(self.start):
-            return None
-        # An index of twelve hours has a million entries: nothing is made of most of them.
-        key_ticks: dict[int, bool] = {}
-        first = last = None
-        for entry in self.stream.index_entries:
-            last = entry.timestamp if last is None else max(last, entry.timestamp)
-            if first is None and not entry.is_discard:
-                first = entry.timestamp
-            if entry.is_keyframe:
-                key_ticks[entry.timestamp] = entry.is_discard
-        ticks = sorted(key_ticks)
-        if not ticks or last is None or not self.duration_ticks:
-            return None
-        has_every_packet = DEMUXERS[self._file_type.name] == "mov"
-        gaps = [b - a for a, b in itertools.pairwise(ticks)]
-        slack = self.duration_ticks // 10 if has_every_packet else 2 * max(gaps, default=0)
-        if last + slack < self.start + self.duration_ticks:
-            return None
-        if isinstance(self._file, RangedFile):
-            entries = [
-                (e.timestamp, e.is_keyframe, e.pos, e.size) for e in self.stream.index_entries
-            ]
-            self._bytes = _byte_index(entries, self._file.size)
-        # In MP4 the index holds dts; the first packets' distance to pts holds for all, nearly.
-        shift = self.start - first if has_every_packet and first is not None else 0
-        shown = [number for number, tick in enumerate(ticks) if not key_ticks[tick]]
-        return KeyframeIndex(ticks, [tick + shift for tick in ticks], shown)
-
-    def expect_groups(self, groups: Mapping[int, Sequence[int]]) -> None:
-        """See `PacketReader.expect_groups`."""
-        if isinstance(self._file, RangedFile) and self._bytes is not None:
-            self._file.expect(spans_of_groups(self._bytes, groups))
-
-    def expect_keyframes(self, numbers: Sequence[int]) -> None:
-        """See `PacketReader.expect_keyframes`."""
-        if isinstance(self._file, RangedFile) and self._bytes is not None:
-            self._file.expect(spans_of_keyframes(self._bytes, numbers))
-
-    @property
-    def tick_s(self) -> Fraction:
-        """See `PacketReader.tick_s`."""
-        return self.stream.time_base
-
-    @property
-    def start(self) -> int:
-        """See `PacketReader.start`."""
-        return self.stream.start_time or 0
-
-    @property
-    def duration_ticks(self) -> int:
-        """See `PacketReader.duration_ticks`."""
-        if self.stream.duration:
-            return self.stream.duration
-        seconds = (self.container.duration or 0) / av.time_base
-        return round(seconds / self.stream.time_base)
-
-    @property
-    def frame_count(self) -> int | None:
-        """See `PacketReader.frame_count`."""
-        return self.stream.frames or None
-
-    @property
-    def aspect(self) -> Fraction | None:
-        """See `PacketReader.aspect`."""
-        return self.stream.sample_aspect_ratio
-
-
-def _standing(stream: Any) -> tuple[bool, int]:
-    context = stream.codec_context
-    pixels = 0 if context is None else context.width * context.height
-    return bool(stream.disposition & av.stream.Disposition.default), pixels
-
-
-def _as_it_comes(file: BinaryIO) -> Any:
-    """A file whose reads answer what is there: of a remote one no more is fetched than that."""
-    if not isinstance(file, RangedFile):
-        return file
-    return SimpleNamespace(read=file.read1, seek=file.seek, tell=file.tell)
-
-
-def _byte_index(entries: Sequence[tuple[int, bool, int, int]], size: int) -> ByteIndex:
-    """From what PyAV knows of each packet, or of keyframes: tick, whether it is one, place."""
-    keys: list[int] = []
-    for number, (tick, is_keyframe, *_) in enumerate(entries):
-        if is_keyframe and (not keys or tick > entries[keys[-1]][0]):
-            keys.append(number)
-    starts = [start for *_, start, _ in entries]
-    if all(length for *_, length in entries):
-        spans = [(start, start + length) for *_, start, length in entries]
-    else:
-        spans = up_to_the_next(starts, size)
-    return ByteIndex([tick for tick, *_ in entries], spans, keys)
-
-
-def _recognise(file: BinaryIO) -> FileType:
+def _recognise(file: BinaryIO, allowed: Allowed, damage: Damage) -> FileType:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    found = expect(file.read(HEAD_BYTES), MediaKind.VIDEO, DEMUXERS, "remux")
+    found = expect(file.read(HEAD_BYTES), MediaKind.VIDEO, allowed.containers, "remux")
+    if found.name not in allowed.containers:
+        raise allowed.no_container(found.name)
     if is_cut_off(file, size, found):
-        raise _fail(
+        damage.meet(
             FailureCode.TRUNCATED,
             f"the {found.name} of {size:,} bytes is shorter than its own headers say",
         )
@@ -311,23 +43,17 @@ def _recognise(file: BinaryIO) -> FileType:
 
 
 @contextlib.contextmanager
-def _mapping_errors(file_type: FileType) -> Iterator[None]:
-    """Turn whatever PyAV raises into an `ItemFailure`."""
+def _mapping_errors(file_type: FileType, damage: Damage) -> Iterator[None]:
+    """Turn whatever PyAV raises into an `ItemFailure`; of a file that is cut off, into that."""
     try:
         yield
-    except av.error.PatchWelcomeError as error:
-        raise _fail(
-            FailureCode.FORMAT_NOT_ALLOWED, f"the video cannot be decoded: {error.strerror}"
-        ) from error
-    except av.error.EOFError as error:
-        raise _fail(
-            FailureCode.TRUNCATED, f"the {file_type.name} ends early: {error}"
-        ) from error
     except (av.error.FFmpegError, PermissionError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise _fail(
-            FailureCode.CORRUPT, f"the {file_type.name} cannot be decoded: {said}"
-        ) from error
+        raise damage.cause_of(failure_of(error, file_type.name)) from error
+    except ItemFailure as failure:
+        cause = damage.cause_of(failure)
+        if cause is failure:
+            raise
+        raise cause from failure
 
 
 @contextlib.contextmanager
@@ -346,18 +72,24 @@ def _opened(
     sampling: VideoSampling,
     cues: tuple[Cue, ...],
     check_time: Callable[[], None],
+    allowed: Allowed,
 ) -> Iterator[tuple[VideoReader, str, tuple[Cue, ...]]]:
     """An opened video, the name of its container, and the subtitles given, or its own."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    file_type = _recognise(file)
-    with _mapping_errors(file_type), _telling_why(file):
-        reader = VideoReader(file, file_type, check_time)
+    damage = Damage(sampling.damaged)
+    file_type = _recognise(file, allowed, damage)
+    with _mapping_errors(file_type, damage), _telling_why(file):
+        reader = VideoReader(file, file_type, check_time, allowed, damage)
         with contextlib.closing(reader):
             if sampling.subtitles and not cues and reader.container.streams.subtitles:
                 # One reads the file at a time; the video is opened anew after that.
                 start_s = float(reader.start * reader.tick_s)
                 reader.close()
-                cues = embedded_cues(file, DEMUXERS[file_type.name], start_s, check_time)
+                try:
+                    cues = embedded_cues(file, DEMUXERS[file_type.name], start_s, check_time)
+                except av.error.FFmpegError as error:
+                    lost = failure_of(error, f"subtitles of the {file_type.name}")
+                    damage.meet(lost.code, lost.message, error)
                 reader.rewind()
             yield reader, file_type.name, cues
 
@@ -369,6 +101,8 @@ def decode_video(
     max_frame_pixels: int,
     cues: tuple[Cue, ...] = (),
     check_time: Callable[[], None] = lambda: None,
+    allowed: Allowed = USUAL,
+    note: Callable[[ItemFailure], None] = lambda _: None,
 ) -> Frames:
     """Decode the frames of a video that a sampling policy wants, and its text subtitles.
 
@@ -382,14 +116,17 @@ def decode_video(
         max_frame_pixels: Most pixels of each frame.
         cues: Its subtitles, if they are known; its own streams are not read then.
         check_time: Called before each packet; ends the decode by raising `ItemFailure`.
+        allowed: Containers and codecs; those of others fail.
+        note: Told at the end what was lost of a damaged video that is used all the same.
 
     Raises:
         ItemFailure: EMPTY_FILE, NOT_MEDIA, FORMAT_NOT_ALLOWED, NO_VIDEO_STREAM, NO_FRAMES,
             TOO_LARGE, TRUNCATED or CORRUPT, at the stage decode.
     """
-    with _opened(source, sampling, cues, check_time) as (reader, container, said):
+    with _opened(source, sampling, cues, check_time, allowed) as (reader, container, said):
         sampler = sampler_of(reader, sampling, max_frame_pixels)
         [window] = sampler.decode()
+        _tell(reader, sampler, note)
         return _frames(sampler, window, container, said)
 
 
@@ -401,6 +138,8 @@ def decode_long_video(
     overview: bool,
     cues: tuple[Cue, ...] = (),
     check_time: Callable[[], None] = lambda: None,
+    allowed: Allowed = USUAL,
+    note: Callable[[ItemFailure], None] = lambda _: None,
 ) -> Iterator[tuple[Frames, Part | None]]:
     """Like `decode_video`, but cut a video into windows if the policy wants more frames.
 
@@ -411,6 +150,8 @@ def decode_long_video(
         overview: Whether frames from all over a video that was cut are wanted, too.
         cues: As for `decode_video`.
         check_time: As for `decode_video`.
+        allowed: As for `decode_video`.
+        note: As for `decode_video`, before the last frames are given.
 
     Yields:
         The frames of the whole video, without a part, where one window holds them all.
@@ -421,12 +162,13 @@ def decode_long_video(
     Raises:
         ItemFailure: As for `decode_video`; perhaps after some windows.
     """
-    with _opened(source, sampling, cues, check_time) as (reader, container, said):
+    with _opened(source, sampling, cues, check_time, allowed) as (reader, container, said):
         sampler = sampler_of(reader, sampling, max_frame_pixels, sampling.max_windows)
         thinned = Thinned(sampling.max_frames if overview else 0)
         number = 0
         for window in sampler.decode():
             if number == 0 and window.until is None:
+                _tell(reader, sampler, note)
                 yield _frames(sampler, window, container, said), None
                 return
             if window.pts:
@@ -434,8 +176,14 @@ def decode_long_video(
                 meanwhile = _during(said, sampler, window, number)
                 yield _frames(sampler, window, container, meanwhile), Part(number)
                 number += 1
+        _tell(reader, sampler, note)
         whole = thinned.window()
         yield _frames(sampler, whole, container, said), Part(number, number + 1)
+
+
+def _tell(reader: VideoReader, sampler: Sampler, note: Callable[[ItemFailure], None]) -> None:
+    for lost in reader.damage.told(sampler.duration_s):
+        note(lost)
 
 
 def _frames(sampler: Sampler, window: Window, container: str, cues: tuple[Cue, ...]) -> Frames:

@@ -6,11 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
 
+from operators.video.damage import Damage
 from operators.video.timeline import KeyframeIndex
 
 
 class PacketReader(Protocol):
-    """An opened video stream: packets in decode order, and their decoder."""
+    """An opened video stream: packets in decode order, and their decoder.
+
+    Attributes:
+        damage: To be told of what cannot be decoded.
+    """
+
+    damage: Damage
 
     @property
     def tick_s(self) -> Fraction:

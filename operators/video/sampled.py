@@ -121,8 +121,6 @@ class Sampler:
         self._sink = self._new_sink(len(targets))
         if not targets:
             return False
-        if self._within_s:
-            keys = seeking.calibrated(self._reader, keys)
         decoding = seeking.decode_targets(
             self._reader,
             keys,
@@ -195,8 +193,10 @@ class Sampler:
             except StopIteration as end:
                 result = end.value is not False
                 break
+            self._tell_lost(self._sink.lost)
             while self._sink.has_window:
                 yield self._sink.window()
+        self._tell_lost(self._sink.lost)
         while self._sink.has_window:
             yield self._sink.window()
         return result
@@ -205,11 +205,15 @@ class Sampler:
         sink = self._sink
         if not sink.kept and sink.given_to is None:
             raise _fail(FailureCode.NO_FRAMES, "not one frame of the video could be decoded")
-        if sink.missing:
-            missing = sorted(self.seconds(pts) for pts in sink.missing)
-            places = ", ".join(f"{time:.3f} s" for time in missing[:5])
-            raise _fail(
-                FailureCode.CORRUPT,
-                f"{len(missing)} of {len(missing) + sink.kept} sampled frames cannot be "
-                f"decoded, those at {places}",
-            )
+        self._tell_lost(sink.lost | sink.missing)
+
+    def _tell_lost(self, lost: set[int]) -> None:
+        if not lost:
+            return
+        times = sorted(self.seconds(pts) for pts in lost)
+        places = ", ".join(f"{time:.3f} s" for time in times[:5])
+        self._reader.damage.meet(
+            FailureCode.CORRUPT,
+            f"{len(times)} of {len(times) + self._sink.kept} sampled frames cannot be "
+            f"decoded, those at {places}{' and later' if len(times) > 5 else ''}",
+        )

@@ -56,7 +56,11 @@ def decode_all(reader: PacketReader, sink: FrameSink) -> Iterator[None]:
     """Decode the frames that a sink misses from the very start of the stream on."""
     reader.rewind()
     for packet in reader.packets():
-        yield from _offer(sink, reader.feed(packet, packet.pts in sink.missing))
+        frames = reader.feed(packet, packet.pts in sink.missing)
+        if frames:
+            # They come in the order in which they are shown.
+            sink.give_up({pts for pts in sink.missing if pts < frames[0].pts})
+        yield from _offer(sink, frames)
         if not sink.missing:
             return
     yield from _offer(sink, reader.drain())
@@ -67,14 +71,19 @@ def _decode_ranges(
 ) -> Iterator[None]:
     ranges = iter(timeline.packets_to_feed(wanted))
     first, last = next(ranges)
+    fed: set[int] = set()
     for number, packet in enumerate(reader.packets()):
         if number < first:
             continue
-        frames = reader.feed(packet, packet.pts in wanted)
-        if number == last:
-            frames += reader.drain()
-            first, last = next(ranges, (-1, -1))
-        yield from _offer(sink, frames)
+        fed.add(packet.pts)
+        yield from _offer(sink, reader.feed(packet, packet.pts in wanted))
+        if number < last:
+            continue
+        yield from _offer(sink, reader.drain())
+        if not reader.lacked_a_start:
+            sink.give_up(fed)
+        fed.clear()
+        first, last = next(ranges, (-1, -1))
         if last < 0:
             return
 

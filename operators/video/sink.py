@@ -45,6 +45,7 @@ class FrameSink:
 
     Attributes:
         missing: The pts wanted but not decoded so far.
+        lost: Those that never will be.
         kept: How many frames were kept so far, those given out included.
         given_to: The pts of the last frame given out; None before that.
         instead_of: By the pts of frames that are not on screen at the moments for which they
@@ -61,6 +62,7 @@ class FrameSink:
         self._pts: list[int] = []
         self._means: dict[int, np.ndarray] = {}
         self.missing: set[int] = set()
+        self.lost: set[int] = set()
         self.kept = 0
         self.given_to: int | None = None
         self.instead_of: dict[int, int] = {}
@@ -82,6 +84,11 @@ class FrameSink:
         was_given = self.given_to is not None and pts <= self.given_to
         if not was_given and pts not in self._pts:
             self.missing.add(pts)
+
+    def give_up(self, pts: set[int]) -> None:
+        """Of what is missing, these frames will not come."""
+        self.lost |= self.missing & pts
+        self.missing -= pts
 
     def offer(self, frames: Iterable[Any]) -> None:
         """Take what is wanted of the frames that a decoder gave (``av.VideoFrame``)."""

@@ -15,6 +15,7 @@ import schemas.failure
 from operators.fetch import as_failure
 from operators.signatures import sniff
 from operators.storage.s3_errors import FOREIGN, Trouble, sort_out
+from operators.video.damage import Damage
 from operators.video.decode import _mapping_errors
 from schemas.failure import (
     RETRYABLE,
@@ -96,7 +97,7 @@ def classes_of(module, base: type[BaseException]) -> list[type[BaseException]]:
 def test_every_error_of_pyav_is_a_failure_of_its_item(kind):
     file_type = sniff(b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2avc1mp41")
     assert file_type is not None
-    with pytest.raises(ItemFailure) as raised, _mapping_errors(file_type):
+    with pytest.raises(ItemFailure) as raised, _mapping_errors(file_type, Damage("fail")):
         raise kind(1, "it broke")
     assert raised.value.code is not FailureCode.UNEXPECTED
     assert raised.value.exception

@@ -172,7 +172,7 @@ def test_a_damaged_frame_is_not_passed_over() -> None:
 
 
 def test_a_huge_picture_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr("operators.video.decode.MAX_VIDEO_PIXELS", 1000)
+    monkeypatch.setattr("operators.video.opened.MAX_VIDEO_PIXELS", 1000)
     assert failure_of(clip("h264")).code is FailureCode.TOO_LARGE
 
 

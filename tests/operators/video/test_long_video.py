@@ -182,7 +182,7 @@ def test_damage_comes_after_the_windows_before_it(name: str) -> None:
 
 def test_an_index_that_misleads_late_costs_no_frame_and_doubles_none(monkeypatch) -> None:
     """Past the first windows the container's index fails: the rest comes by a scan."""
-    from operators.video.decode import VideoReader
+    from operators.video.opened import VideoReader
 
     honest = VideoReader.seek
 

@@ -1,0 +1,296 @@
+"""An opened video stream, by PyAV."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+import av
+import av.error
+
+from operators.signatures import FileType
+from operators.storage.ranged import RangedFile
+from operators.video.damage import Damage, failure_of
+from operators.video.formats import DEMUXERS, Allowed, codec_of, decoders
+from operators.video.isolation import refuse_to_open
+from operators.video.ranges import (
+    ByteIndex,
+    spans_of_groups,
+    spans_of_keyframes,
+    up_to_the_next,
+)
+from operators.video.structure import packs_frames
+from operators.video.timeline import KeyframeIndex
+from operators.video.trust import Trust
+from schemas.failure import FailureCode, ItemFailure, Stage
+
+MAX_VIDEO_PIXELS = 8192 * 8192
+"""Larger pictures are refused: a decoder holds up to seventeen of them."""
+
+_SKIPS_NON_REFERENCE = frozenset({"h264", "hevc"})  # Others decode wrongly after a skip.
+_READ_BYTES = 1 << 18
+
+
+def _fail(code: FailureCode, message: str) -> ItemFailure:
+    return ItemFailure(Stage.DECODE, code, message)
+
+
+class VideoReader:
+    """An opened video stream; see `operators.video.reader.PacketReader`.
+
+    Args:
+        file: Open and seekable.
+        file_type: What it is.
+        check_time: Called before each packet.
+        allowed: What may be decoded.
+        damage: Told of what cannot be read.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        file_type: FileType,
+        check_time: Callable[[], None],
+        allowed: Allowed,
+        damage: Damage,
+    ) -> None:
+        self._file = file
+        self._file_type = file_type
+        self._check_time = check_time
+        self._allowed = allowed
+        self.damage = damage
+        self._bytes: ByteIndex | None = None
+        self._trust = Trust()
+        self._is_packed = packs_frames(file, file_type)
+        self._open()
+
+    def _open(self) -> None:
+        self._file.seek(0)
+        self._trust.end()
+        self._steps = 0
+        limits = {"codec_whitelist": decoders(self._allowed.codecs), "threads": "1"}
+        self.container = av.open(
+            _as_it_comes(self._file),
+            format=DEMUXERS[self._file_type.name],
+            options={**limits, "max_pixels": str(MAX_VIDEO_PIXELS)},
+            io_open=refuse_to_open,
+            metadata_errors="replace",
+            buffer_size=_READ_BYTES,
+        )
+        try:
+            self.stream = self._choose_stream()
+            for other in self.container.streams:
+                if other.index != self.stream.index:
+                    other.discard = av.stream.Discard.all
+            self._check_codec()
+        except BaseException:
+            self.container.close()
+            raise
+
+    def _choose_stream(self) -> Any:
+        """Of several videos the one marked as default, or else the largest."""
+        cover = av.stream.Disposition.attached_pic
+        videos = [s for s in self.container.streams.video if not s.disposition & cover]
+        if videos:
+            return max(videos, key=_standing)
+        kinds = sorted({stream.type for stream in self.container.streams}) or ["none at all"]
+        raise _fail(
+            FailureCode.NO_VIDEO_STREAM,
+            f"the {self._file_type.name} has no video stream; its streams: {', '.join(kinds)}",
+        )
+
+    def _check_codec(self) -> None:
+        context = self.stream.codec_context
+        name = "unknown" if context is None else codec_of(context.codec.name)
+        if name not in self._allowed.codecs:
+            raise self._allowed.no_codec(name)
+        if context.width * context.height > MAX_VIDEO_PIXELS:
+            raise _fail(
+                FailureCode.TOO_LARGE,
+                f"the video has {context.width} x {context.height} pixels, more than "
+                f"the {MAX_VIDEO_PIXELS:,} that are decoded; scale it down first",
+            )
+        context.thread_count = 1
+        context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+        self._skips = name in _SKIPS_NON_REFERENCE
+        # AVI says when packets are decoded; FFmpeg takes that of these for when they are shown.
+        reorders = name in ("h264", "hevc") or self._is_packed
+        is_avi = self._file_type.name == "avi"
+        self._knows_order_only = is_avi and reorders and context.has_b_frames
+
+    def close(self) -> None:
+        """Close the container, not the file."""
+        self.container.close()
+
+    def seek(self, tick: int) -> bool:
+        """See `PacketReader.seek`."""
+        self._trust.end()
+        self._steps += 1
+        try:
+            self.container.seek(tick, stream=self.stream, backward=True)
+        except av.error.FFmpegError:
+            return False
+        return True
+
+    def rewind(self) -> None:
+        """See `PacketReader.rewind`; opens anew, for not every container seeks to its start."""
+        self.container.close()
+        self._open()
+
+    def packets(self) -> Iterator[Any]:
+        """See `PacketReader.packets`."""
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except IndexError as error:
+                # PyAV looks up each packet's stream among those it found at the start.
+                self.damage.meet(
+                    FailureCode.CORRUPT,
+                    f"the {self._file_type.name} has packets of a stream that was not there at "
+                    "its start; remux it",
+                    error,
+                )
+                packets = self.container.demux(self.stream)
+                continue
+            except av.error.FFmpegError as error:
+                failure = failure_of(error, self._file_type.name)
+                self.damage.meet(failure.code, failure.message, error)
+                return
+            if packet is None:
+                return
+            self._check_time()
+            if packet.size:
+                self._steps += 1
+                if self._knows_order_only:
+                    packet.pts = None
+                yield packet
+
+    def feed(self, packet: Any, wanted: bool) -> list[Any]:
+        """See `PacketReader.feed`; of a damaged packet comes no frame."""
+        self._check_time()
+        self._trust.feed(packet, wanted=wanted, is_first=self._steps == 1)
+        if self._skips:
+            self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        try:
+            return self._trust.sift(packet.decode())
+        except av.error.InvalidDataError:
+            self._trust.fail()
+            return []
+
+    def drain(self) -> list[Any]:
+        """See `PacketReader.drain`."""
+        context = self.stream.codec_context
+        frames = []
+        with contextlib.suppress(av.error.InvalidDataError, av.error.EOFError):
+            frames = self._trust.sift(context.decode(None))
+        context.flush_buffers()
+        return frames + self._trust.end()
+
+    @property
+    def lacked_a_start(self) -> bool:
+        """See `PacketReader.lacked_a_start`."""
+        return self._trust.lacked_a_start
+
+    def keyframes(self) -> KeyframeIndex | None:
+        """See `PacketReader.keyframes`."""
+        if DEMUXERS[self._file_type.name] not in ("mov", "matroska"):
+            return None
+        # Matroska reads its cues only when it is first told to seek.
+        if not self.seek(self.start):
+            return None
+        # An index of twelve hours has a million entries: nothing is made of most of them.
+        key_ticks: dict[int, bool] = {}
+        first = last = None
+        for entry in self.stream.index_entries:
+            last = entry.timestamp if last is None else max(last, entry.timestamp)
+            if first is None and not entry.is_discard:
+                first = entry.timestamp
+            if entry.is_keyframe:
+                key_ticks[entry.timestamp] = entry.is_discard
+        ticks = sorted(key_ticks)
+        if not ticks or last is None or not self.duration_ticks:
+            return None
+        has_every_packet = DEMUXERS[self._file_type.name] == "mov"
+        gaps = [b - a for a, b in itertools.pairwise(ticks)]
+        slack = self.duration_ticks // 10 if has_every_packet else 2 * max(gaps, default=0)
+        if last + slack < self.start + self.duration_ticks:
+            return None
+        if isinstance(self._file, RangedFile):
+            entries = [
+                (e.timestamp, e.is_keyframe, e.pos, e.size) for e in self.stream.index_entries
+            ]
+            self._bytes = _byte_index(entries, self._file.size)
+        # In MP4 the index holds dts; the first packets' distance to pts holds for all, nearly.
+        shift = self.start - first if has_every_packet and first is not None else 0
+        shown = [number for number, tick in enumerate(ticks) if not key_ticks[tick]]
+        return KeyframeIndex(ticks, [tick + shift for tick in ticks], shown)
+
+    def expect_groups(self, groups: Mapping[int, Sequence[int]]) -> None:
+        """See `PacketReader.expect_groups`."""
+        if isinstance(self._file, RangedFile) and self._bytes is not None:
+            self._file.expect(spans_of_groups(self._bytes, groups))
+
+    def expect_keyframes(self, numbers: Sequence[int]) -> None:
+        """See `PacketReader.expect_keyframes`."""
+        if isinstance(self._file, RangedFile) and self._bytes is not None:
+            self._file.expect(spans_of_keyframes(self._bytes, numbers))
+
+    @property
+    def tick_s(self) -> Fraction:
+        """See `PacketReader.tick_s`."""
+        return self.stream.time_base
+
+    @property
+    def start(self) -> int:
+        """See `PacketReader.start`."""
+        return self.stream.start_time or 0
+
+    @property
+    def duration_ticks(self) -> int:
+        """See `PacketReader.duration_ticks`."""
+        if self.stream.duration:
+            return self.stream.duration
+        seconds = (self.container.duration or 0) / av.time_base
+        return round(seconds / self.stream.time_base)
+
+    @property
+    def frame_count(self) -> int | None:
+        """See `PacketReader.frame_count`."""
+        return self.stream.frames or None
+
+    @property
+    def aspect(self) -> Fraction | None:
+        """See `PacketReader.aspect`."""
+        return self.stream.sample_aspect_ratio
+
+
+def _standing(stream: Any) -> tuple[bool, int]:
+    context = stream.codec_context
+    pixels = 0 if context is None else context.width * context.height
+    return bool(stream.disposition & av.stream.Disposition.default), pixels
+
+
+def _as_it_comes(file: BinaryIO) -> Any:
+    """A file whose reads answer what is there: of a remote one no more is fetched than that."""
+    if not isinstance(file, RangedFile):
+        return file
+    return SimpleNamespace(read=file.read1, seek=file.seek, tell=file.tell)
+
+
+def _byte_index(entries: Sequence[tuple[int, bool, int, int]], size: int) -> ByteIndex:
+    """From what PyAV knows of each packet, or of keyframes: tick, whether it is one, place."""
+    keys: list[int] = []
+    for number, (tick, is_keyframe, *_) in enumerate(entries):
+        if is_keyframe and (not keys or tick > entries[keys[-1]][0]):
+            keys.append(number)
+    starts = [start for *_, start, _ in entries]
+    if all(length for *_, length in entries):
+        spans = [(start, start + length) for *_, start, length in entries]
+    else:
+        spans = up_to_the_next(starts, size)
+    return ByteIndex([tick for tick, *_ in entries], spans, keys)
