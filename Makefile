@@ -26,7 +26,7 @@ export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
 .PHONY: help env demo demo-stop demo-eval demo-parity demo-train test check lock clean test-rgw bench-pipeline bench-memory bench-long-video \
-  bench-media bench-plan storm chaos mutants
+  bench-bytes bench-media bench-plan storm chaos mutants
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -75,6 +75,9 @@ bench-long-video: env ## Measure peak memory over ever longer videos
 
 bench-media: env ## Measure the decoding of media beside that of others: QUICK=1
 	@$(BIN)/python -m tests.bench.media $(if $(QUICK),--quick)
+
+bench-bytes: env ## Measure what sampling remote videos fetches: bytes, requests, time
+	@$(BIN)/python -m tests.bench.remote
 
 bench-plan: env ## Measure planning a manifest of millions of rows
 	@$(BIN)/python -m tests.bench.plan

@@ -32,10 +32,10 @@ MOST_AHEAD = 1 << 23
 GAP_BYTES = 1 << 16
 """Between two ranges that will be read, so many bytes cost less than another request."""
 
-REQUESTS = 16
+REQUESTS = 32
 """At once, of all files of a store."""
 
-IN_FLIGHT = 8
+IN_FLIGHT = 16
 """Requests of a file for what will be read; what is read now does not wait behind them."""
 
 

@@ -107,7 +107,8 @@ class Sampler:
         Raises:
             ItemFailure: NO_FRAMES or CORRUPT; and what the reader raises.
         """
-        keys = self._reader.keyframes()
+        # The index of a video that is cut off leads past its end.
+        keys = None if self._reader.damage.is_cut_off else self._reader.keyframes()
         if keys is None or not (yield from self._indexed(keys)):
             self._reader.rewind()
             yield from self._scanned()

@@ -58,6 +58,9 @@ def decode_targets(
     """
     steps = _steps(keys, targets, within)
     _expect(reader, steps)
+    if within is not None and is_strict:
+        steps = _steps(_calibrated(reader, keys, steps), targets, within)
+        _expect(reader, steps)
     for step in steps:
         if isinstance(step, Near):
             is_there = yield from _decode_near(
@@ -70,20 +73,23 @@ def decode_targets(
     return True
 
 
-def calibrated(reader: PacketReader, keys: KeyframeIndex) -> KeyframeIndex:
-    """An index that knows better when keyframes are shown, from one more of them.
+def _calibrated(
+    reader: PacketReader, keys: KeyframeIndex, steps: Sequence[Step]
+) -> KeyframeIndex:
+    """An index that knows better when keyframes are shown, from one that will be read anyway.
 
     In MP4 it holds dts. How far the pts are from them the first keyframe tells for itself only
     where groups of pictures are open: before all others, leading frames are shown.
     """
-    if len(keys.shown) < 2 or keys.ticks == keys.pts:
+    numbers = [one.number for one in steps if isinstance(one, Near) and one.number]
+    if not numbers or keys.ticks == keys.pts:
         return keys
-    number = keys.shown[1]
+    number = numbers[0]
     packet = _keyframe_packet(reader, keys, number)
     if packet is None:
         return keys
     shift = packet.pts - keys.pts[number]
-    return replace(keys, pts=[*keys.pts[:number], *(pts + shift for pts in keys.pts[number:])])
+    return replace(keys, pts=[keys.pts[0], *(pts + shift for pts in keys.pts[1:])])
 
 
 def _steps(keys: KeyframeIndex, targets: Sequence[int], within: int | None) -> list[Step]:

@@ -107,9 +107,9 @@ STAGES = (
     Stage(1530, 0.15, TASKS_OF_ONE_PICTURE, anew=True),
     Stage(2510, 0.25, ALL_TASKS),
     Stage(1500, 0.45, ALL_TASKS),
-    Stage(4000, 0.1, LOOKING, anew=True),
-    Stage(4000, 0.4, ALL_TASKS),
-    Stage(200, 0.4, ALL_TASKS, together=True),
+    Stage(3400, 0.1, LOOKING, anew=True),
+    Stage(1200, 0.4, ALL_TASKS),
+    Stage(100, 0.4, ALL_TASKS, together=True),
 )
 STEPS = sum(stage.steps for stage in STAGES)
 
