@@ -22,13 +22,20 @@ class Damage:
 
     def __init__(self, policy: Literal["fail", "use"]) -> None:
         self._policy = policy
-        self._met: dict[FailureCode, ItemFailure] = {}
+        self._met: dict[str, ItemFailure] = {}
 
-    def meet(self, code: FailureCode, message: str, cause: BaseException | None = None) -> None:
+    def meet(
+        self,
+        about: Literal["end", "packets", "frames", "subtitles"],
+        code: FailureCode,
+        message: str,
+        cause: BaseException | None = None,
+    ) -> None:
         """Something is lost.
 
         Args:
-            code: TRUNCATED or CORRUPT; what was said before under the same code is forgotten.
+            about: What; earlier messages about the same are forgotten.
+            code: TRUNCATED or CORRUPT.
             message: In words.
             cause: The exception that tells so.
 
@@ -38,13 +45,18 @@ class Damage:
         failure = ItemFailure(Stage.DECODE, code, message)
         if self._policy == "fail":
             raise failure from cause
-        self._met[code] = failure
+        self._met[about] = failure
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the file ends early, and is used all the same."""
+        return "end" in self._met
 
     def cause_of(self, failure: ItemFailure) -> ItemFailure:
         """Why a video cannot be used at all: it is cut off, if that was met, or the failure."""
         if failure.code not in _CAUSED_BY_AN_END:
             return failure
-        return self._met.get(FailureCode.TRUNCATED, failure)
+        return self._met.get("end", failure)
 
     def told(self, end_s: float) -> list[ItemFailure]:
         """All that was met.
@@ -54,9 +66,9 @@ class Damage:
         """
         return [
             ItemFailure(met.stage, met.code, f"{met.message}; {end_s:.3f} s of it are used")
-            if met.code is FailureCode.TRUNCATED
+            if about == "end"
             else met
-            for met in self._met.values()
+            for about, met in self._met.items()
         ]
 
 

@@ -36,6 +36,7 @@ def _recognise(file: BinaryIO, allowed: Allowed, damage: Damage) -> FileType:
         raise allowed.no_container(found.name)
     if is_cut_off(file, size, found):
         damage.meet(
+            "end",
             FailureCode.TRUNCATED,
             f"the {found.name} of {size:,} bytes is shorter than its own headers say",
         )
@@ -89,7 +90,7 @@ def _opened(
                     cues = embedded_cues(file, DEMUXERS[file_type.name], start_s, check_time)
                 except av.error.FFmpegError as error:
                     lost = failure_of(error, f"subtitles of the {file_type.name}")
-                    damage.meet(lost.code, lost.message, error)
+                    damage.meet("subtitles", lost.code, lost.message, error)
                 reader.rewind()
             yield reader, file_type.name, cues
 

@@ -23,6 +23,7 @@ from operators.video.ranges import (
     spans_of_keyframes,
     up_to_the_next,
 )
+from operators.video.references import is_referred_to, length_bytes
 from operators.video.structure import packs_frames
 from operators.video.timeline import KeyframeIndex
 from operators.video.trust import Trust
@@ -31,7 +32,12 @@ from schemas.failure import FailureCode, ItemFailure, Stage
 MAX_VIDEO_PIXELS = 8192 * 8192
 """Larger pictures are refused: a decoder holds up to seventeen of them."""
 
-_SKIPS_NON_REFERENCE = frozenset({"h264", "hevc"})  # Others decode wrongly after a skip.
+_SKIPPED_IN = frozenset({"h264", "hevc"})
+"""Codecs of which pictures that no other one refers to are passed over."""
+
+_SHOWS_EVERY_PICTURE = frozenset({"mpeg1video", "mpeg2video", "mpeg4"})
+"""Codecs without hidden pictures whose decoders pass some damage over in silence."""
+
 _READ_BYTES = 1 << 18
 
 
@@ -116,7 +122,10 @@ class VideoReader:
             )
         context.thread_count = 1
         context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
-        self._skips = name in _SKIPS_NON_REFERENCE
+        self._codec = name
+        self._trust.shows_every_picture = name in _SHOWS_EVERY_PICTURE
+        if name in _SKIPPED_IN:
+            self._lengths = length_bytes(name, context.extradata)
         # AVI says when packets are decoded; FFmpeg takes that of these for when they are shown.
         reorders = name in ("h264", "hevc") or self._is_packed
         is_avi = self._file_type.name == "avi"
@@ -150,6 +159,7 @@ class VideoReader:
             except IndexError as error:
                 # PyAV looks up each packet's stream among those it found at the start.
                 self.damage.meet(
+                    "packets",
                     FailureCode.CORRUPT,
                     f"the {self._file_type.name} has packets of a stream that was not there at "
                     "its start; remux it",
@@ -159,7 +169,7 @@ class VideoReader:
                 continue
             except av.error.FFmpegError as error:
                 failure = failure_of(error, self._file_type.name)
-                self.damage.meet(failure.code, failure.message, error)
+                self.damage.meet("packets", failure.code, failure.message, error)
                 return
             if packet is None:
                 return
@@ -173,14 +183,28 @@ class VideoReader:
     def feed(self, packet: Any, wanted: bool) -> list[Any]:
         """See `PacketReader.feed`; of a damaged packet comes no frame."""
         self._check_time()
+        # FFmpeg could skip them itself, but then it tells of no damage in the others.
+        skips = not wanted and self._can_skip(packet)
+        frames = [] if skips else self._decoded(packet, wanted)
+        if packet.is_corrupt:
+            self._trust.tear()
+        return frames
+
+    def _decoded(self, packet: Any, wanted: bool) -> list[Any]:
         self._trust.feed(packet, wanted=wanted, is_first=self._steps == 1)
-        if self._skips:
-            self.stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        # In a transport stream it may be whole; elsewhere the file has ended within it.
+        if packet.is_corrupt and self._file_type.name != "mpegts":
+            self._trust.fail()
         try:
             return self._trust.sift(packet.decode())
         except av.error.InvalidDataError:
             self._trust.fail()
             return []
+
+    def _can_skip(self, packet: Any) -> bool:
+        if self._codec not in _SKIPPED_IN:
+            return False
+        return not is_referred_to(memoryview(packet), self._codec, self._lengths)
 
     def drain(self) -> list[Any]:
         """See `PacketReader.drain`."""

@@ -214,6 +214,7 @@ class Sampler:
         times = sorted(self.seconds(pts) for pts in lost)
         places = ", ".join(f"{time:.3f} s" for time in times[:5])
         self._reader.damage.meet(
+            "frames",
             FailureCode.CORRUPT,
             f"{len(times)} of {len(times) + self._sink.kept} sampled frames cannot be "
             f"decoded, those at {places}{' and later' if len(times) > 5 else ''}",

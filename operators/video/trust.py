@@ -25,6 +25,7 @@ class _Picture:
         latest: The latest pts up to this packet.
         is_keyframe: Whether decoding can begin here, as the container has it.
         is_wanted: Whether its frame is asked for.
+        is_due: Whether a frame must come of it, lest it be damaged.
     """
 
     place: int
@@ -32,6 +33,7 @@ class _Picture:
     latest: int | None = None
     is_keyframe: bool = False
     is_wanted: bool = False
+    is_due: bool = False
 
     def is_after(self, other: _Picture) -> bool:
         """Whether it may be built on the other, but on nothing from before that."""
@@ -42,6 +44,9 @@ class _Picture:
 
 _START = _Picture(-1)
 
+_LEAST_BYTES = 20
+"""Of fewer no frame need come: they may say that nothing has changed."""
+
 
 class Trust:
     """Judges frames on their way out of a decoder.
@@ -50,12 +55,15 @@ class Trust:
     whether it was damaged. Until then wanted frames are held back; others are never given.
 
     Attributes:
+        shows_every_picture: Whether the codec has no pictures that are never shown, and what
+            does not come out is lost; to be set before anything is fed.
         lacked_a_start: Whether decoding ever began at a keyframe that was none, as in a video
             that is refreshed bit by bit: its frames are right only from the very start.
         is_damaged: Whether anything was damaged since the decoder was last empty.
     """
 
     def __init__(self) -> None:
+        self.shows_every_picture = False
         self.lacked_a_start = False
         self._begin()
 
@@ -66,7 +74,8 @@ class Trust:
         self._clean: list[_Picture] = []
         self._damaged: list[_Picture] = []
         self._held: list[tuple[Any, _Picture]] = []
-        self._has_come = False
+        self._has_worked = False
+        self._is_torn = False
 
     def feed(self, packet: Any, *, wanted: bool, is_first: bool) -> None:
         """The decoder is given a packet (``av.Packet``); the stream's very first, perhaps."""
@@ -77,15 +86,29 @@ class Trust:
         if last is not None and last.latest is not None and latest is not None:
             latest = max(latest, last.latest)
         place = 0 if last is None else last.place + 1
-        picture = _Picture(place, packet.pts, latest, packet.is_keyframe, wanted)
+        is_due = packet.pts is not None and packet.size >= _LEAST_BYTES
+        picture = _Picture(
+            *(place, packet.pts, latest, packet.is_keyframe, wanted),
+            is_due and self.shows_every_picture and not packet.is_discard,
+        )
         self._last = self._inside[packet.pts] = picture
+        if self._is_torn and not packet.is_keyframe:
+            self._is_broken(_Picture(place))  # And whatever comes after it.
+        self._is_torn = False
         if packet.is_discard and packet.is_keyframe:
             self._clean.append(picture)  # It does not come out.
+
+    def tear(self) -> None:
+        """Something is missing in the stream behind the packet that was read last.
+
+        Where streams were joined, nothing is: a keyframe follows.
+        """
+        self._is_torn = True
 
     def fail(self) -> None:
         """The packet that was fed last could not be decoded."""
         # What a stream begins with that was cut out of a longer one is not damaged.
-        last, is_start = self._last, not self._has_come and self._clean == [_START]
+        last, is_start = self._last, not self._has_worked and self._clean == [_START]
         if last is not None and (last.is_keyframe or not is_start):
             self._is_broken(last)
 
@@ -95,11 +118,15 @@ class Trust:
 
     def sift(self, frames: list[Any]) -> list[Any]:
         """Frames come out (``av.VideoFrame``); answers those that are certain to be right."""
+        self._has_worked = True
         for frame in frames:
             picture = self._inside.get(frame.pts)
             if picture is None:
                 continue
-            self._has_come = True
+            if frame.pts is not None:
+                del self._inside[frame.pts]
+            if frame.pts is not None:
+                self._miss(frame.pts)
             if frame.is_corrupt:
                 self._is_broken(picture)
             elif frame.key_frame or (picture.is_keyframe and frame.pict_type in _ITSELF):
@@ -107,6 +134,13 @@ class Trust:
             if picture.is_wanted:
                 self._held.append((frame, picture))
         return self._release(frames[-1].pts) if frames else []
+
+    def _miss(self, shown: int | None) -> None:
+        """A frame is shown; None stands for the end: earlier ones do not come any more."""
+        for picture in list(self._inside.values()) if self.shows_every_picture else ():
+            if picture.is_due and (shown is None or picture.pts < shown):
+                del self._inside[picture.pts]
+                self._is_broken(picture)
 
     def _begin_at(self, picture: _Picture) -> None:
         if picture.pts is None:
@@ -121,6 +155,7 @@ class Trust:
 
     def end(self) -> list[Any]:
         """The decoder is empty: answers what was held, if it is right, and begins anew."""
+        self._miss(None)
         rest = self._release(None)
         if self._last is not None and not self._clean and not self.is_damaged:
             self.lacked_a_start = True
