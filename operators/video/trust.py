@@ -138,7 +138,9 @@ class Trust:
     def _miss(self, shown: int | None) -> None:
         """A frame is shown; None stands for the end: earlier ones do not come any more."""
         for picture in list(self._inside.values()) if self.shows_every_picture else ():
-            if picture.is_due and (shown is None or picture.pts < shown):
+            if not picture.is_due or picture.pts is None:
+                continue
+            if shown is None or picture.pts < shown:
                 del self._inside[picture.pts]
                 self._is_broken(picture)
 
@@ -149,7 +151,7 @@ class Trust:
         if not self._held:
             # Nothing from before it comes out any more.
             self._clean = [picture]
-            self._damaged = [other for other in self._damaged if other.place > picture.place]
+            self._damaged = [other for other in self._damaged if other.place >= picture.place]
             later = self._inside.values()
             self._inside = {one.pts: one for one in later if one.is_after(picture)}
 
