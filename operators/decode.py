@@ -98,7 +98,7 @@ class DecodeOperator:
         """See `Operator`."""
         return decoded_to_table(list(self.decoded(plan_to_items(batch))))
 
-    def decoded(self, items: list[Item]) -> Iterator[DecodedItem]:
+    def decoded(self, items: Iterable[Item]) -> Iterator[DecodedItem]:
         """Decode items one after another; only what is asked for is held.
 
         Args:

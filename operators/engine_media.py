@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from operators.arrays import frame_arrays
 from operators.base import Request
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.media import Frames, MediaKind
@@ -39,13 +40,8 @@ def prompt_with_media(request: Request) -> dict[str, Any]:
 
 def as_images(frames: Frames) -> list[Image.Image]:
     """One RGB image a frame, read from the buffer without a copy before Pillow's own."""
-    flat = np.frombuffer(frames.pixels, dtype=np.uint8)
-    return [
-        Image.fromarray(
-            flat[start : start + height * width * 3].reshape(height, width, 3), mode="RGB"
-        )
-        for start, (height, width) in zip(frames.offsets(), frames.shapes, strict=True)
-    ]
+    pictures = frame_arrays(frames.pixels, frames.shapes)
+    return [Image.fromarray(picture, mode="RGB") for picture in pictures]
 
 
 def as_video(frames: Frames) -> npt.NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -114,7 +114,7 @@ class Fetcher:
         self._inside.close()
 
     def ahead(
-        self, items: list[Item], is_needed: Callable[[Item], bool]
+        self, items: Iterable[Item], is_needed: Callable[[Item], bool]
     ) -> Iterator[tuple[Item, Fetched]]:
         """The items in order with their media, several of them on their way.
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from operators.arrays import frame_arrays
 from operators.video.reader import PacketReader
 from operators.video.sampled import Known, Sampler
 from operators.video.sampling import target_times
@@ -61,11 +62,6 @@ def _look(reader: PacketReader, known: Known) -> tuple[list[float], list[float]]
     shown: list[float] = []
     means: list[np.ndarray] = []
     for window in sampler.decode():
-        place = 0
-        for pts, (height, width) in zip(window.pts, window.shapes, strict=True):
-            size = height * width * 3
-            pixels = np.frombuffer(window.pixels, np.uint8, size, place)
-            shown.append(sampler.seconds(pts))
-            means.append(block_means(pixels.reshape(height, width, 3)))
-            place += size
+        shown += [sampler.seconds(pts) for pts in window.pts]
+        means += [block_means(one) for one in frame_arrays(window.pixels, window.shapes)]
     return shown, [change(before, after) for before, after in pairwise(means)]

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO
 
+from operators.signatures import HEAD_BYTES, sniff
 from operators.storage.ranged import RangedFile
+from operators.video.boxes import Span, index_spans
+from schemas.media import MediaKind
 
-Span = tuple[int, int]
-"""Offsets of the first byte and of the one after the last."""
+_WITH_CUES = ("matroska", "webm")
+"""Containers whose index FFmpeg reads when it first needs it, at once."""
 
 PACKETS_MORE = 2
 """Read past a wanted packet, until it is certain that nothing else is on screen then."""
@@ -91,34 +94,15 @@ def up_to_the_next(starts: Sequence[int], end: int) -> list[Span]:
 
 
 def fetch_index(file: BinaryIO) -> None:
-    """Have a remote file fetch where its index lies, while something else is done."""
-    if isinstance(file, RangedFile):
-        span = index_span(file, file.size)
-        file.expect([span] if span else [])
-        file.seek(0)
+    """Have a remote file fetch what is read of it first, while something else is done.
 
-
-def index_span(file: BinaryIO, size: int) -> Span | None:
-    """Where the index of an ISO file lies: its ``moov`` box; None if there is none.
-
-    Args:
-        file: Seekable; is left somewhere.
-        size: Of the file, bytes.
+    That is its index. What has none is read from its start to its end, and is fetched whole.
     """
-    position = 0
-    while position + 8 <= size:
-        file.seek(position)
-        header = file.read(16)
-        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        if length == 0:
-            length = size - position
-        if length < 8 or not kind.isalnum():
-            return None
-        if kind == b"moov":
-            return position, min(position + length, size)
-        if kind == b"moof":
-            return None
-        position += length
-    return None
+    if not isinstance(file, RangedFile):
+        return
+    found = sniff(file.read(HEAD_BYTES))
+    if found is not None and found.kind is MediaKind.VIDEO and found.name not in _WITH_CUES:
+        is_iso = found.name in ("mp4", "mov")
+        spans = index_spans(file, file.size) if is_iso else None
+        file.expect([(0, file.size)] if spans is None else spans)
+    file.seek(0)

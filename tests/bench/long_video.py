@@ -13,8 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import av
-import numpy as np
 from deltalake import DeltaTable
 
 from infra.demo.checkpoint.build import ensure_checkpoint
@@ -24,15 +22,13 @@ from pipeline.report import StopSignal
 from pipeline.run import run_job
 from schemas.job import JobSpec
 from schemas.uris import join_uri
+from tests.bench.films import film
 from tests.bench.machine import machine
-from tests.bench.memory import Teller
+from tests.bench.memory import PUBLISHED_FRAME_PIXELS, Teller
 from tests.bench.memory_sampling import MemorySampler
 
 TEN_MINUTES_S, THREE_HOURS_S = 600, 10_800
-FPS = 5
-SIZE = (480, 270)
 MOST_WINDOWS = 576
-PUBLISHED_FRAME_PIXELS = 448 * 448
 ENGINE_LATENCY_S = 0.05
 
 
@@ -97,30 +93,6 @@ def _measured(seconds: int) -> dict:
             "peak_rss_mb": {r: round(mib, 1) for r, mib in sorted(sampler.peak_mib.items())},
             "peak_object_store_mb": round(sampler.peak_object_store_mib, 1),
         }
-
-
-def film(path: Path, seconds: int) -> None:
-    """Shots of 7 to 60 seconds in which something moves over a coloured ground."""
-    chance = np.random.default_rng(seconds)
-    width, height = SIZE
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"preset": "ultrafast"}
-        left = seconds * FPS
-        while left:
-            length = min(left, int(chance.integers(7, 60)) * FPS)
-            ground = np.empty((height, width, 3), np.uint8)
-            ground[:] = chance.integers(20, 236, 3)
-            for place in range(length):
-                picture = ground.copy()
-                start = 4 * place % (width - 60)
-                picture[100:160, start : start + 60] = 255 - ground[0, 0]
-                for packet in stream.encode(av.VideoFrame.from_ndarray(picture)):
-                    container.mux(packet)
-            left -= length
-        for packet in stream.encode():
-            container.mux(packet)
 
 
 if __name__ == "__main__":

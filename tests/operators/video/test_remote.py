@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +11,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from operators.storage.base import changed
 from operators.storage.ranged import BLOCK_BYTES, RangedFile
+from operators.video.boxes import fragment_starts, index_spans
 from operators.video.decode import decode_video
 from operators.video.ranges import (
     ByteIndex,
     fetch_index,
-    index_span,
     spans_of_groups,
     spans_of_keyframes,
     up_to_the_next,
@@ -108,14 +111,38 @@ def test_what_could_not_be_read_is_told_and_not_taken_for_the_end(pool) -> None:
 def test_the_index_of_an_iso_file_is_found_at_either_end(pool, tmp_path) -> None:
     at_the_start = noise(tmp_path / "noise", "mp4", {"movflags": "faststart"})
     for data in (make(CLIPS["h264"]), at_the_start):
-        with opened(data, pool) as file:
-            span = index_span(file, len(data))
-        assert span
-        assert data[span[0] + 4 : span[0] + 8] == b"moov"
-        assert int.from_bytes(data[span[0] : span[0] + 4], "big") == span[1] - span[0]
-    for other in (b"", b"RIFF" * 100, make(CLIPS["h264 mkv"])):
-        with opened(other, pool) as file:
-            assert index_span(file, len(other)) is None
+        spans = index_spans(io.BytesIO(data), len(data))
+        assert spans
+        [(start, end)] = spans
+        assert data[start + 4 : start + 8] == b"moov"
+        assert int.from_bytes(data[start : start + 4], "big") == end - start
+    for other in (b"", b"RIFF" * 100, make(CLIPS["h264 mkv"]), bytes(100)):
+        assert index_spans(io.BytesIO(other), len(other)) is None
+
+
+def test_the_fragments_of_a_file_are_found_where_it_lists_them() -> None:
+    data = make(CLIPS["h264 fragmented"])
+    starts = fragment_starts(io.BytesIO(data), len(data))
+    assert [data[start + 4 : start + 8] for start in starts] == [b"moof"] * len(starts)
+    assert len(starts) == data.count(b"moof") > 5
+    spans = index_spans(io.BytesIO(data), len(data))
+    assert spans
+    assert [start for start, _ in spans[1:]] == starts
+    without = data[: data.rindex(b"mfra") - 4]
+    assert fragment_starts(io.BytesIO(without), len(without)) == []
+    assert index_spans(io.BytesIO(without), len(without)) is None
+
+
+@given(st.binary(max_size=60), st.integers(0, 2**32 - 1))
+def test_any_bytes_list_fragments_within_the_file_or_none(tail: bytes, length: int) -> None:
+    mfro = b"\0\0\0\x10mfro\0\0\0\0" + length.to_bytes(4, "big")
+    data = b"x" * 50 + tail + mfro
+    for size in (len(data), 16 + len(tail)):
+        mfra = data[:-4] + size.to_bytes(4, "big")
+        assert all(
+            0 <= start < len(mfra) for start in fragment_starts(io.BytesIO(mfra), len(mfra))
+        )
+    assert fragment_starts(io.BytesIO(data), len(data)) is not None
 
 
 EVERY = ByteIndex(
