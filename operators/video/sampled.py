@@ -135,7 +135,7 @@ class Sampler:
     def _scanned(self) -> Iterator[Window]:
         """Decode without an index, from behind the windows that were given out already."""
         found = scanning.scan(self._reader)
-        pts, given_to = found.timeline.pts, self._sink.given_to
+        pts, given_to, given = found.timeline.pts, self._sink.given_to, self._sink.given
         if not pts:
             raise _fail(FailureCode.NO_FRAMES, "the video stream holds no frames")
         if given_to is None:
@@ -151,7 +151,7 @@ class Sampler:
                 f"no wanted moment is in the video, which lasts {self.duration_s:.3f} s",
             )
         self._sink = self._new_sink(len(targets))
-        self._sink.given_to = given_to
+        self._sink.given_to, self._sink.kept = given_to, given
         numbers = snapped_to(keys, targets, self._within)
         taken = []
         for target, number in zip(targets, numbers, strict=True):

@@ -68,6 +68,11 @@ class FrameSink:
         self.instead_of: dict[int, int] = {}
 
     @property
+    def given(self) -> int:
+        """How many frames were given out so far."""
+        return self.kept - len(self._pts)
+
+    @property
     def source_size(self) -> tuple[int, int]:
         """(width, height) of the video as shown; zeros before the first frame."""
         return self._buffer.source_size or (0, 0)
