@@ -155,9 +155,8 @@ def _figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     figures: dict[str, Any] = {
         key: by_name[of]["fraction"] for key, of in FRACTIONS.items() if of in by_name
     }
-    figures["most_requests_a_place"] = max(
-        row["requests_a_place"] for row in rows if row["film"].startswith("MP4, moov")
-    )
+    plain = [row["requests_a_place"] for row in rows if row["film"].startswith("MP4, moov")]
+    figures["most_requests_a_place"] = max(plain, default=None)
     figures["most_fraction"] = max(row["fraction"] for row in rows)
     figures["slower_than_whole"] = [
         f"{row['film']}: {row['policy']}"
