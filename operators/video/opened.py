@@ -277,9 +277,9 @@ class VideoReader:
     @property
     def duration_ticks(self) -> int:
         """See `PacketReader.duration_ticks`."""
-        if self.stream.duration:
+        if (self.stream.duration or 0) > 0:
             return self.stream.duration
-        seconds = (self.container.duration or 0) / av.time_base
+        seconds = max(0, self.container.duration or 0) / av.time_base
         return round(seconds / self.stream.time_base)
 
     @property
