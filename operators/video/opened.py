@@ -6,7 +6,6 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import av
@@ -16,7 +15,7 @@ from operators.signatures import FileType
 from operators.storage.ranged import RangedFile
 from operators.video.damage import Damage, failure_of
 from operators.video.formats import DEMUXERS, Allowed, codec_of, decoders
-from operators.video.isolation import refuse_to_open
+from operators.video.isolation import as_it_comes, refuse_to_open
 from operators.video.ranges import (
     ByteIndex,
     spans_of_groups,
@@ -80,7 +79,7 @@ class VideoReader:
         self._steps = 0
         limits = {"codec_whitelist": decoders(self._allowed.codecs), "threads": "1"}
         self.container = av.open(
-            _as_it_comes(self._file),
+            as_it_comes(self._file),
             format=DEMUXERS[self._file_type.name],
             options={**limits, "max_pixels": str(MAX_VIDEO_PIXELS)},
             io_open=refuse_to_open,
@@ -297,13 +296,6 @@ def _standing(stream: Any) -> tuple[bool, int]:
     context = stream.codec_context
     pixels = 0 if context is None else context.width * context.height
     return bool(stream.disposition & av.stream.Disposition.default), pixels
-
-
-def _as_it_comes(file: BinaryIO) -> Any:
-    """A file whose reads answer what is there: of a remote one no more is fetched than that."""
-    if not isinstance(file, RangedFile):
-        return file
-    return SimpleNamespace(read=file.read1, seek=file.seek, tell=file.tell)
 
 
 def _byte_index(entries: Sequence[tuple[int, bool, int, int]], size: int) -> ByteIndex:

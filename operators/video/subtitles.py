@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import av
 import av.error
 
-from operators.video.isolation import refuse_to_open
+from operators.video.isolation import as_it_comes, refuse_to_open
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.media import Cue
 
@@ -45,7 +45,7 @@ def embedded_cues(
     file.seek(0)
     options = {"codec_whitelist": ",".join(sorted(TEXT_CODECS))}
     with av.open(
-        file,
+        as_it_comes(file),
         format=demuxer,
         options=options,
         io_open=refuse_to_open,
