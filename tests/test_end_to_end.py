@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import av
 import boto3
+import numpy as np
 import psutil
 import pytest
 import yaml
+from deltalake import DeltaTable
 
+from operators.fetch import WHOLE_BYTES
+from pipeline.delta import storage_options
 from schemas.job import StorageSpec
 from tests.egress import watch
 from tests.media import pictures
@@ -89,6 +95,40 @@ def test_a_terminated_run_leaves_in_time_and_leaves_nobody_behind(bucket):
     while any(child.is_running() for child in children) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert [child for child in children if child.is_running()] == []
+
+
+def noisy_video(path: Path, frames: int = 120) -> bytes:
+    """Twenty megabytes of noise, 8 frames to a group, its index behind it."""
+    rng = np.random.default_rng(1)
+    with av.open(str(path), "w", format="mp4") as made:
+        options = {"qp": "4", "preset": "ultrafast", "x264-params": "scenecut=0"}
+        stream = made.add_stream("libx264", rate=8, options=options)
+        stream.width, stream.height, stream.pix_fmt = 448, 336, "yuv420p"
+        stream.codec_context.gop_size = 8
+        for number in range(frames):
+            pixels = rng.integers(0, 256, (336, 448, 3), dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = number
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def test_of_a_large_video_little_is_fetched_and_its_row_says_what_was_taken(bucket, tmp_path):
+    data = noisy_video(tmp_path / "noise.mp4")
+    assert len(data) > WHOLE_BYTES
+    bucket.fill({"noise.mp4": data})
+    video = {"policy": "times", "times_s": [2.9, 7.25, 14.1], "snap_s": 0.2}
+    done = bucket.run(media={"video": video})
+    assert done.returncode == 0, done.stdout + done.stderr
+    uri = f"s3://{bucket.name}/out/video_summaries"
+    table = DeltaTable(uri, storage_options=storage_options(uri, bucket.storage))
+    [row] = table.to_pyarrow_table().to_pylist()
+    # Every eighth frame is a keyframe, at each whole second; the second moment has none near.
+    assert row["requested_pts"] == [2.9, 7.25, 14.1]
+    assert row["frame_pts"] == [3.0, 7.25, 14.0]
+    [fetched] = {int(mb) for mb in re.findall(r"(\d+) MB fetched", done.stdout)} - {0}
+    assert fetched < len(data) / 1e6 / 3
 
 
 def test_an_empty_prefix_is_nothing_to_do(bucket):
