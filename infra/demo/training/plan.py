@@ -108,7 +108,7 @@ STAGES = (
     Stage(2510, 0.25, ALL_TASKS),
     Stage(1500, 0.45, ALL_TASKS),
     Stage(3400, 0.1, LOOKING, anew=True),
-    Stage(800, 0.4, ALL_TASKS, anew=True),
+    Stage(550, 0.4, ALL_TASKS, anew=True),
     Stage(100, 0.4, ALL_TASKS, together=True),
 )
 STEPS = sum(stage.steps for stage in STAGES)
