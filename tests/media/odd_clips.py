@@ -70,6 +70,11 @@ ODD = {
     "h264 ts far from zero": Clip(
         "mpegts", options=X264_OPEN_GOP, muxer={"output_ts_offset": "50000"}
     ),
+    "h264 ts before zero": Clip(
+        "mpegts",
+        options=X264_B_FRAMES,
+        muxer={"output_ts_offset": "-10", "avoid_negative_ts": "disabled"},
+    ),
     # The 33 bits of its clock end after 95,443.7 s.
     "h264 ts wraps around": Clip(
         "mpegts", options=X264_OPEN_GOP, muxer={"output_ts_offset": "95442"}

@@ -13,13 +13,13 @@ from tests.media import clips
 from tests.media.clips import HEIGHT, WIDTH, Clip
 from tests.operators.video.test_decode import numbers
 
-FRAMES, GAP_S, GOP = 4320, 10, 30
+FRAMES, GAP_S, GOP = 2160, 20, 30
 FRAME_BYTES = WIDTH * HEIGHT * 3
 
 
 @functools.cache
 def half_day(container: str) -> bytes:
-    """A frame every ten seconds; their numbers count from 0 again after 255."""
+    """A frame every twenty seconds; their numbers count from 0 again after 255."""
     return clips.make(
         Clip(
             container,
@@ -67,7 +67,7 @@ def test_windows_of_many_hours_are_held_one_at_a_time() -> None:
     tracemalloc.start()
     for frames, part in decode_long_video(
         made,
-        sampling=VideoSampling(policy="fps", fps=0.1, max_frames=most, max_windows=200),
+        sampling=VideoSampling(policy="fps", fps=0.05, max_frames=most, max_windows=200),
         max_frame_pixels=10**6,
         overview=False,
     ):
