@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from PIL import Image
@@ -36,6 +39,35 @@ def check_size(size: tuple[int, int], kind: FileType, max_source_pixels: int) ->
             f"the {kind.name} claims {width} x {height} pixels, more than the "
             f"{max_source_pixels:,} allowed; raise media.max_source_pixels to take it"
         )
+
+
+_allowed: ContextVar[tuple[FileType, int] | None] = ContextVar("allowed", default=None)
+
+
+def _refuse_bombs(size: tuple[int, int], *, error_only: bool = False) -> None:
+    allowed = _allowed.get()
+    if allowed is not None:
+        check_size(size, *allowed)
+
+
+# Pillow asks this before it takes memory for what a frame of a GIF claims, which may be far
+# larger than the canvas. Its own limit is one for all threads, and warns on stderr.
+Image._decompression_bomb_check = _refuse_bombs
+
+
+@contextlib.contextmanager
+def limiting(kind: FileType, max_source_pixels: int) -> Iterator[None]:
+    """Inside, this thread's Pillow opens and plays nothing that claims more pixels.
+
+    Args:
+        kind: For the message.
+        max_source_pixels: How many are allowed.
+    """
+    before = _allowed.set((kind, max_source_pixels))
+    try:
+        yield
+    finally:
+        _allowed.reset(before)
 
 
 def check_before_opening(data: bytes, kind: FileType, max_source_pixels: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pillow_heif
 from PIL import AvifImagePlugin, Image, PngImagePlugin, UnidentifiedImageError
 
-from operators.images.limits import check_before_opening, check_opened
+from operators.images.limits import check_before_opening, check_opened, limiting
 from operators.images.png_chunks import MAX_INFLATED_BYTES, essential
 from operators.signatures import HEAD_BYTES, FileType, end_is_missing, expect
 from schemas.failure import FailureCode, ItemFailure, Stage
@@ -72,7 +72,7 @@ def opened(
             f"{kind.name} is not among media.image_formats ({', '.join(formats)}); add it "
             "there, or convert the image to one of them",
         )
-    with _mapping_errors(data, kind):
+    with _mapping_errors(data, kind), limiting(kind, max_source_pixels):
         check_before_opening(data, kind, max_source_pixels)
         readable = essential(data) if kind.name == "png" else data
         with Image.open(io.BytesIO(readable), formats=(_PLUGINS[kind.name],)) as image:
@@ -100,7 +100,7 @@ def _mapping_errors(data: bytes, kind: FileType) -> Iterator[None]:
         raise _broken(data, kind, "its header cannot be read") from error
     except (OSError, SyntaxError, ValueError, EOFError, LookupError, RuntimeError) as error:
         raise _broken(data, kind, str(error).strip()) from error
-    except (struct.error, TypeError, ArithmeticError) as error:
+    except (struct.error, TypeError, ArithmeticError, AssertionError) as error:
         raise _broken(data, kind, f"{type(error).__name__}: {error}") from error
     except MemoryError as error:
         raise _fail(

@@ -113,6 +113,23 @@ def gif_claiming(width: int, height: int) -> bytes:
     return data[:place] + struct.pack("<HH", width, height) + data[place + 4 :]
 
 
+def gif_disposing(width: int, height: int, *, after: int = 0) -> bytes:
+    """A GIF with such a frame, after smaller ones; its place is cleared once it was shown."""
+    data = gif_of_frames(after + 1)
+    control = data.rindex(b"\x21\xf9\x04") + 3
+    place = data.index(b",", control) + 5
+    data = data[:control] + b"\x08" + data[control + 1 :]
+    return data[:place] + struct.pack("<HH", width, height) + data[place + 4 :]
+
+
+def png_without_palette() -> bytes:
+    """A PNG whose pixels are numbers of colours, and that lacks the colours."""
+    data = encoded(quadrants().convert("P"), "PNG")
+    start = data.index(b"PLTE") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    return data[:start] + data[end:]
+
+
 def tiff(tags: Tags, *, directories: int = 1, tail: bytes = b"") -> bytes:
     """A TIFF of equal directories, each leading to the next, and the bytes behind them.
 

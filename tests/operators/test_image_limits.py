@@ -25,6 +25,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], FailureCode]] = {
     "webp": (lambda: hostile.webp_of_frames(1, (16_384, 16_384)), FailureCode.TOO_LARGE),
     "bmp": (lambda: hostile.bmp_claiming(60_000, 60_000), FailureCode.TOO_LARGE),
     "gif": (lambda: hostile.gif_claiming(60_000, 60_000), FailureCode.TOO_LARGE),
+    "gif to be cleared": (lambda: hostile.gif_disposing(60_000, 60_000), FailureCode.TOO_LARGE),
     "avif": (lambda: hostile.box_claiming("AVIF", 15_000, 15_000), FailureCode.TOO_LARGE),
     "heic": (lambda: hostile.box_claiming("HEIF", LARGE, LARGE), FailureCode.TOO_LARGE),
     "heic that holds more": (lambda: hostile.box_claiming("HEIF", 16, 16), FailureCode.CORRUPT),
@@ -40,6 +41,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], FailureCode]] = {
         lambda: hostile.tiff_with_giant_tile(60_000),
         FailureCode.TOO_LARGE,
     ),
+    "png without palette": (hostile.png_without_palette, FailureCode.CORRUPT),
     "jpeg of many scans": (lambda: hostile.jpeg_of_scans(1000), FailureCode.TOO_LARGE),
 }
 TAKEN: dict[str, Callable[[], bytes]] = {
@@ -94,8 +96,9 @@ def test_what_only_looks_large_is_decoded_soon(name: str) -> None:
 
 MEASURE = """
 import json, resource, sys
-from operators.images import decode_image
+from operators.images import decode_animation, decode_image
 from schemas.failure import ItemFailure
+from schemas.sampling import VideoSampling
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -106,6 +109,14 @@ for name in sys.argv[1:]:
     before = peak()
     try:
         decode_image(data, max_pixels=10**6, max_source_pixels=100_000_000)
+        if name.endswith("film"):
+            decode_animation(
+                data,
+                sampling=VideoSampling(),
+                max_frame_pixels=10**6,
+                max_source_pixels=100_000_000,
+            )
+            raise RuntimeError(f"{name} was played")
     except ItemFailure:
         pass
     grown[name] = peak() - before
@@ -118,9 +129,10 @@ def test_neither_takes_much_memory(tmp_path) -> None:
     made = {"first": encoded(quadrants(), "HEIF"), "second": encoded(quadrants(), "TIFF")}
     made |= {name: make() for name, (make, _) in REFUSED.items()}
     made |= {name: make() for name, make in TAKEN.items()}
+    made["a later frame to be cleared: film"] = hostile.gif_disposing(60_000, 60_000, after=2)
     paths = {}
     for number, (name, data) in enumerate(made.items()):
-        path = tmp_path / f"{number:02}"
+        path = tmp_path / f"{number:02}{name[-4:]}"
         path.write_bytes(data)
         paths[str(path)] = name
     done = subprocess.run(
