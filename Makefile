@@ -26,7 +26,7 @@ export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 
 .PHONY: help env demo demo-stop demo-eval demo-parity demo-train test check lock clean test-rgw bench-pipeline bench-memory bench-long-video \
-  bench-bytes bench-media bench-plan storm chaos mutants
+  bench-bytes bench-media bench-plan storm chaos mutants fuzz
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -90,6 +90,10 @@ mutants: env ## Remove each guard of the pipeline in turn, and see that a test f
 
 chaos: env ## Kill a whole job a hundred times at random moments, and check what it leaves: SEED=n, KILLS=n
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS))
+
+fuzz: env ## Decode 20,000 mutated files in processes that may die, from a seed: INPUTS=n, SEED=n, ONLY=n
+	@$(BIN)/python -m tests.fuzz $(if $(INPUTS),--inputs $(INPUTS)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 lock: .uv/ready ## Compile the pinned requirements anew
 	@$(COMPILE) pyproject.toml --extra cpu --extra dev $(TORCH) \

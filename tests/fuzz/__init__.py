@@ -1,0 +1,1 @@
+"""Mutated media through the production decode path, in processes that may die."""
