@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -14,6 +13,7 @@ import av.error
 from operators.signatures import FileType
 from operators.storage.ranged import RangedFile
 from operators.video.damage import Damage, failure_of
+from operators.video.decoder import Decoder
 from operators.video.formats import DEMUXERS, Allowed, codec_of, decoders
 from operators.video.isolation import as_it_comes, refuse_to_open
 from operators.video.ranges import (
@@ -22,20 +22,12 @@ from operators.video.ranges import (
     spans_of_keyframes,
     up_to_the_next,
 )
-from operators.video.references import is_referred_to, length_bytes
 from operators.video.structure import packs_frames
 from operators.video.timeline import KeyframeIndex
-from operators.video.trust import Trust
 from schemas.failure import FailureCode, ItemFailure, Stage
 
 MAX_VIDEO_PIXELS = 8192 * 8192
 """Larger pictures are refused: a decoder holds up to seventeen of them."""
-
-_SKIPPED_IN = frozenset({"h264", "hevc"})
-"""Codecs of which pictures that no other one refers to are passed over."""
-
-_SHOWS_EVERY_PICTURE = frozenset({"mpeg1video", "mpeg2video", "mpeg4"})
-"""Codecs without hidden pictures whose decoders pass some damage over in silence."""
 
 _READ_BYTES = 1 << 18
 
@@ -69,13 +61,12 @@ class VideoReader:
         self._allowed = allowed
         self.damage = damage
         self._bytes: ByteIndex | None = None
-        self._trust = Trust()
+        self._decoder = Decoder(corrupt_is_cut=file_type.name != "mpegts")
         self._is_packed = packs_frames(file, file_type)
         self._open()
 
     def _open(self) -> None:
         self._file.seek(0)
-        self._trust.end()
         self._steps = 0
         limits = {"codec_whitelist": decoders(self._allowed.codecs), "threads": "1"}
         self.container = av.open(
@@ -121,10 +112,7 @@ class VideoReader:
             )
         context.thread_count = 1
         context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
-        self._codec = name
-        self._trust.shows_every_picture = name in _SHOWS_EVERY_PICTURE
-        if name in _SKIPPED_IN:
-            self._lengths = length_bytes(name, context.extradata)
+        self._decoder.use(context, name)
         # AVI says when packets are decoded; FFmpeg takes that of these for when they are shown.
         reorders = name in ("h264", "hevc") or self._is_packed
         is_avi = self._file_type.name == "avi"
@@ -136,7 +124,7 @@ class VideoReader:
 
     def seek(self, tick: int) -> bool:
         """See `PacketReader.seek`."""
-        self._trust.end()
+        self._decoder.forget()
         self._steps += 1
         try:
             self.container.seek(tick, stream=self.stream, backward=True)
@@ -182,42 +170,16 @@ class VideoReader:
     def feed(self, packet: Any, wanted: bool) -> list[Any]:
         """See `PacketReader.feed`; of a damaged packet comes no frame."""
         self._check_time()
-        # FFmpeg could skip them itself, but then it tells of no damage in the others.
-        skips = not wanted and self._can_skip(packet)
-        frames = [] if skips else self._decoded(packet, wanted)
-        if packet.is_corrupt:
-            self._trust.tear()
-        return frames
-
-    def _decoded(self, packet: Any, wanted: bool) -> list[Any]:
-        self._trust.feed(packet, wanted=wanted, is_first=self._steps == 1)
-        # In a transport stream it may be whole; elsewhere the file has ended within it.
-        if packet.is_corrupt and self._file_type.name != "mpegts":
-            self._trust.fail()
-        try:
-            return self._trust.sift(packet.decode())
-        except av.error.InvalidDataError:
-            self._trust.fail()
-            return []
-
-    def _can_skip(self, packet: Any) -> bool:
-        if self._codec not in _SKIPPED_IN:
-            return False
-        return not is_referred_to(memoryview(packet), self._codec, self._lengths)
+        return self._decoder.feed(packet, wanted=wanted, is_first=self._steps == 1)
 
     def drain(self) -> list[Any]:
         """See `PacketReader.drain`."""
-        context = self.stream.codec_context
-        frames = []
-        with contextlib.suppress(av.error.InvalidDataError, av.error.EOFError):
-            frames = self._trust.sift(context.decode(None))
-        context.flush_buffers()
-        return frames + self._trust.end()
+        return self._decoder.drain()
 
     @property
     def lacked_a_start(self) -> bool:
         """See `PacketReader.lacked_a_start`."""
-        return self._trust.lacked_a_start
+        return self._decoder.lacked_a_start
 
     def keyframes(self) -> KeyframeIndex | None:
         """See `PacketReader.keyframes`."""
