@@ -78,7 +78,13 @@ ALL_TASKS = {
     "video_parts": 0.4,
     "video_sentiment": 0.4,
 }
-"""How often each comes."""
+REPEATING = {
+    **{"caption": 3.0, "tags": 3.0, "vqa": 4.0, "extract": 1.5, "sentiment": 1.0},
+    **{"compare": 2.0, "sequence": 2.0, "listing": 3.0, "story": 0.8},
+    **{"video_summary": 3.0, "video_qa": 2.0, "video_tags": 2.0, "video_sentiment": 1.2},
+    **{"video_windows": 1.0, "video_parts": 1.5},
+}
+"""How often each comes. What `LOOKING` leaves out is forgotten, and comes again in the end."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,8 @@ STAGES = (
     Stage(2510, 0.25, ALL_TASKS),
     Stage(1500, 0.45, ALL_TASKS),
     Stage(3400, 0.1, LOOKING, anew=True),
-    Stage(550, 0.4, ALL_TASKS, anew=True),
-    Stage(100, 0.4, ALL_TASKS, together=True),
+    Stage(600, 0.3, REPEATING, anew=True),
+    Stage(50, 0.3, REPEATING, together=True),
 )
 STEPS = sum(stage.steps for stage in STAGES)
 
