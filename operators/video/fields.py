@@ -12,6 +12,9 @@ def one_field(frame: av.VideoFrame) -> av.VideoFrame:
     No row of another moment is in it, and none is made up: scaling fills the gaps. It needs
     no neighbouring frame, as better methods do, so a frame can still be decoded alone; 1080i
     that is shrunk to what a model sees has rows enough in one field.
+
+    Measured: 1080i to 448 x 252 takes 0.7 ms by this and 1.4 ms woven; FFmpeg's `estdif`, which
+    needs one frame only as well, takes 84 ms.
     """
     field = av.VideoFrame(frame.width, (frame.height + 1) // 2, frame.format.name)
     for woven, plane in zip(frame.planes, field.planes, strict=True):
