@@ -79,10 +79,21 @@ ALL_TASKS = {
     "video_sentiment": 0.4,
 }
 REPEATING = {
-    **{"caption": 3.0, "tags": 3.0, "vqa": 4.0, "extract": 1.5, "sentiment": 1.0},
-    **{"compare": 2.0, "sequence": 2.0, "listing": 3.0, "story": 0.8},
-    **{"video_summary": 3.0, "video_qa": 2.0, "video_tags": 2.0, "video_sentiment": 1.2},
-    **{"video_windows": 1.0, "video_parts": 1.5},
+    "caption": 3.0,
+    "tags": 3.0,
+    "vqa": 4.0,
+    "extract": 1.5,
+    "sentiment": 1.0,
+    "compare": 2.0,
+    "sequence": 2.0,
+    "listing": 3.0,
+    "story": 0.8,
+    "video_summary": 3.0,
+    "video_qa": 2.0,
+    "video_tags": 2.0,
+    "video_sentiment": 1.2,
+    "video_windows": 1.0,
+    "video_parts": 1.5,
 }
 """How often each comes. What `LOOKING` leaves out is forgotten, and comes again in the end."""
 
