@@ -91,6 +91,14 @@ def _opened(
                 except av.error.FFmpegError as error:
                     lost = failure_of(error, f"subtitles of the {file_type.name}")
                     damage.meet("subtitles", lost.code, lost.message, error)
+                except IndexError as error:  # As in `VideoReader.packets`.
+                    damage.meet(
+                        "subtitles",
+                        FailureCode.CORRUPT,
+                        f"the {file_type.name} has packets of a stream that was not there at "
+                        "its start, so that its subtitles cannot be read; remux it",
+                        error,
+                    )
                 reader.rewind()
             yield reader, file_type.name, cues
 

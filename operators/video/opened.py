@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -12,6 +13,7 @@ import av.error
 
 from operators.signatures import FileType
 from operators.storage.ranged import RangedFile
+from operators.video.clock import Clock
 from operators.video.damage import Damage, failure_of
 from operators.video.decoder import Decoder
 from operators.video.formats import DEMUXERS, Allowed, codec_of, decoders
@@ -66,6 +68,7 @@ class VideoReader:
         self._open()
 
     def _open(self) -> None:
+        self._size = self._file.seek(0, io.SEEK_END)
         self._file.seek(0)
         self._steps = 0
         limits = {"codec_whitelist": decoders(self._allowed.codecs), "threads": "1"}
@@ -140,6 +143,7 @@ class VideoReader:
     def packets(self) -> Iterator[Any]:
         """See `PacketReader.packets`."""
         packets = self.container.demux(self.stream)
+        clock = Clock(self.tick_s) if self._file_type.name == "mpegts" else None
         while True:
             try:
                 packet = next(packets, None)
@@ -165,6 +169,8 @@ class VideoReader:
                 self._steps += 1
                 if self._knows_order_only:
                     packet.pts = None
+                if clock is not None:
+                    clock.set(packet)
                 yield packet
 
     def feed(self, packet: Any, wanted: bool) -> list[Any]:
@@ -187,6 +193,9 @@ class VideoReader:
             return None
         # Matroska reads its cues only when it is first told to seek.
         if not self.seek(self.start):
+            return None
+        # A few bytes can claim more samples than there are bytes in the file.
+        if len(self.stream.index_entries) > self._size:
             return None
         # An index of twelve hours has a million entries: nothing is made of most of them.
         key_ticks: dict[int, bool] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from operators.video.pixels import FrameBuffer, Shapes, orientation_of
+from operators.video.sampling import spread
 from operators.video.windows import block_means, change, window_size
 
 
@@ -115,7 +116,7 @@ class FrameSink:
     @property
     def has_window(self) -> bool:
         """Whether more frames are here than a window may have, with none missing between."""
-        if len(self._pts) <= self._most:
+        if not self._is_long or len(self._pts) <= self._most:
             return False
         floor = min(self.missing, default=None)
         return floor is None or sum(pts < floor for pts in self._pts) > self._most
@@ -128,8 +129,14 @@ class FrameSink:
         return self._give(first[: window_size(changes)])
 
     def rest(self) -> Window:
-        """Give out the frames that are left; none if every one was given out."""
-        return self._give(sorted(self._pts))
+        """Give out the frames that are left; none if every one was given out.
+
+        Packets in disorder can make more of them than were to come: of what is not cut into
+        windows no more are given than a window may have, evenly spread.
+        """
+        left = sorted(self._pts)
+        chosen = left if self._is_long else spread(left, self._most)
+        return replace(self._give(chosen), until=None)
 
     def _give(self, chosen: list[int]) -> Window:
         number = {pts: n for n, pts in enumerate(self._pts)}
