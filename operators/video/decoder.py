@@ -58,7 +58,9 @@ class Decoder:
         """
         # FFmpeg could skip them itself, but then it tells of no damage in the others.
         frames = []
-        if wanted or not self._can_skip(packet):
+        if not wanted and self._can_skip(packet):
+            self._trust.pass_by(packet)
+        else:
             frames = self._decoded(packet, wanted, is_first)
         if packet.is_corrupt:
             self._trust.tear()

@@ -75,7 +75,7 @@ class Trust:
         self._damaged: list[_Picture] = []
         self._held: list[tuple[Any, _Picture]] = []
         self._has_worked = False
-        self._is_torn = False
+        self._torn_in: int | None = None
 
     def feed(self, packet: Any, *, wanted: bool, is_first: bool) -> None:
         """The decoder is given a packet (``av.Packet``); the stream's very first, perhaps."""
@@ -92,18 +92,26 @@ class Trust:
             is_due and self.shows_every_picture and not packet.is_discard,
         )
         self._last = self._inside[packet.pts] = picture
-        if self._is_torn and not packet.is_keyframe:
-            self._is_broken(_Picture(place))  # And whatever comes after it.
-        self._is_torn = False
+        self.pass_by(packet)
+        if self._torn_in == 0:
+            self._torn_in = None
+            self._is_broken(_Picture(place - 1))  # And whatever comes after it.
         if packet.is_discard and packet.is_keyframe:
             self._clean.append(picture)  # It does not come out.
 
     def tear(self) -> None:
-        """Something is missing in the stream behind the packet that was read last.
+        """Something is missing in the stream behind the packet read last, or the one after.
 
-        Where streams were joined, nothing is: a keyframe follows.
+        Where streams were joined nothing is: a keyframe follows.
         """
-        self._is_torn = True
+        self._torn_in = 2
+
+    def pass_by(self, packet: Any) -> None:
+        """The next packet (``av.Packet``) was read, whether the decoder is given it or not."""
+        if packet.is_keyframe:
+            self._torn_in = None
+        elif self._torn_in:
+            self._torn_in -= 1
 
     def fail(self) -> None:
         """The packet that was fed last could not be decoded."""

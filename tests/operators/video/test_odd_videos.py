@@ -189,3 +189,35 @@ def test_a_suffix_does_not_matter() -> None:
     assert decode(plain(), max_frames=1).source_format == "mp4"
     assert decode(made("h264 live mkv"), max_frames=1).source_format == "matroska"
     assert failure_of(b"#EXTM3U\n#EXTINF:4,\nhttp://host/a.ts\n").code is FailureCode.NOT_MEDIA
+
+
+def joined(*offsets_s: float) -> bytes:
+    """Transport streams of 50 frames each, joined end to end; each begins at its own time."""
+    return b"".join(
+        clips.make(
+            Clip(
+                "mpegts",
+                options=X264_B_FRAMES,
+                frames=50,
+                muxer={"output_ts_offset": str(offset)},
+            ),
+            lambda number, first=50 * part: clips.draw_number(first + number),
+        )
+        for part, offset in enumerate(offsets_s)
+    )
+
+
+@pytest.mark.parametrize("offsets_s", [(0, 0), (0, 2.08), (1000, 0), (0, 90000), (0, 0, 0)])
+def test_joined_streams_go_on_where_their_clocks_begin_anew(offsets_s) -> None:
+    count = 50 * len(offsets_s)
+    frames = decode(joined(*offsets_s), policy="fps", fps=25, max_frames=1024)
+    assert numbers(frames) == list(range(count))
+    assert frames.pts_s == pytest.approx([n / 25 for n in range(count)], abs=0.0011)
+    few = decode(joined(*offsets_s), max_frames=5)
+    assert numbers(few) == [count * (2 * n + 1) // 10 for n in range(5)]
+
+
+def test_a_gap_between_joined_streams_is_one() -> None:
+    frames = decode(joined(0, 1000), policy="keyframes", max_frames=100)
+    assert numbers(frames) == [0, 12, 24, 36, 48, 50, 62, 74, 86, 98]
+    assert frames.pts_s[4:6] == pytest.approx([1.92, 999.92], abs=0.0011)
