@@ -32,6 +32,9 @@ def show_plan(console: Console, job: JobSpec) -> None:
         if one.reasons:
             told = ", ".join(f"{reason} ({n:,})" for reason, n in one.reasons.most_common())
             console.print(Text(printable(f"{one.task}: changed are {told}")), soft_wrap=True)
+    if job.duplicates.near is not None:
+        told = "duplicates.near: pictures that look alike are found while decoding"
+        console.print(Text(f"{told}; the model is asked about the first of them alone"))
 
 
 def explain_item(console: Console, job: JobSpec, item_id: str) -> None:

@@ -26,6 +26,7 @@ from pipeline.plan import Plan
 from pipeline.polling import Polled
 from pipeline.progress import Progress
 from pipeline.report import Outcome
+from pipeline.traces import Pen, Traces
 from pipeline.under_way import UnderWay
 from schemas.failure import ClusterError, EngineError, TaglineError, UsageError
 from schemas.media import MediaKind
@@ -35,7 +36,12 @@ logger = logging.getLogger(__name__)
 
 
 def annotate(
-    run: UnderWay, model: ResolvedModel, plan: Plan, sink: ResultSink, progress: Progress
+    run: UnderWay,
+    model: ResolvedModel,
+    plan: Plan,
+    sink: ResultSink,
+    progress: Progress,
+    traces: Traces,
 ) -> Outcome:
     """Do what a plan says, and commit what comes of it.
 
@@ -45,6 +51,7 @@ def annotate(
         plan: What to do.
         sink: Takes the rows.
         progress: Told what happens.
+        traces: Begun as soon as something is done.
 
     Raises:
         UsageError: This machine has not what the job needs.
@@ -57,8 +64,11 @@ def annotate(
     # Not before: a listing that was cut short knows nothing of what is gone.
     policy, tables = run.job.output.gone, {**sink.results, FAILURES_TABLE: sink.failures}
     run.rows_gone = settle_gone(plan.gone, tables, policy)
-    if not plan.parts:
+    pen = traces.begin(plan.deaths)
+    if not plan.counts.planned:
         return "nothing_to_do"
+    if plan.suspects:
+        run.observer.note("Some items may have ended runs before; they come last, one by one.")
     progress.planned(plan.counts.planned)
     progress.phase("starting")
     cluster = connect(run.job.resources)
@@ -67,7 +77,7 @@ def annotate(
         missing = shortage(layout, cluster)
         if missing is not None:
             _say_what_is_missing(run, missing)
-        return _drain(run, model, plan, sink, progress, layout)
+        return _drain(run, model, plan, sink, progress, layout, pen)
     finally:
         disconnect(cluster)
 
@@ -86,10 +96,11 @@ def _drain(
     sink: ResultSink,
     progress: Progress,
     layout: Layout,
+    pen: Pen,
 ) -> Outcome:
     """Run the graph and commit what it gives."""
     configure_ray_data()
-    board = start_board(run.job.duplicates.near)
+    board = start_board(run.job.duplicates.near, pen)
     progress.watch(board)
     decode, annotate = _operators(run, model, layout)
     interruption = Interruption()
@@ -99,15 +110,16 @@ def _drain(
     try:
         with Polled(graph, interruption.ask) as tables, Copies() as copies:
             outcome = _collect(run, tables, sink, progress, board, copies)
-            _check_all_came(run, plan, outcome)
     except RayError as error:
         sink.flush()
-        raise _as_tagline_error(error, progress) from error
+        raise _as_tagline_error(run, error, progress) from error
     except ClusterError:
+        run.died = True
         sink.flush()
         raise
     progress.phase("committing")
     sink.flush()
+    _check_all_came(run, plan, outcome)
     run.engine_start_s, run.annotate_s = progress.engine_start_s, progress.annotate_s
     progress.phase("done")
     return outcome
@@ -149,6 +161,7 @@ def _collect(
             if draining.over(came=table is not None):
                 return "interrupted"
         if over_budget(run.job.failures, run.items, finished=False):
+            board.drain.remote()
             return "over_budget"
     if draining is not None:
         return "interrupted"
@@ -180,7 +193,7 @@ def _check_all_came(run: UnderWay, plan: Plan, outcome: Outcome) -> None:
         )
 
 
-def _as_tagline_error(error: RayError, progress: Progress) -> TaglineError:
+def _as_tagline_error(run: UnderWay, error: RayError, progress: Progress) -> TaglineError:
     """Say what broke in our words; Ray's own text is in the log."""
     logger.error("the graph failed", exc_info=error)
     fatal = progress.fatal()
@@ -189,5 +202,6 @@ def _as_tagline_error(error: RayError, progress: Progress) -> TaglineError:
     cause = getattr(error, "cause", None)
     if isinstance(cause, TaglineError):
         return ClusterError(f"a worker cannot go on: {cause}")
+    run.died = True
     first_line = str(error).strip().splitlines()[0]
     return ClusterError(f"Ray lost the job: {first_line}; the log has the rest")

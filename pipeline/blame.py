@@ -8,13 +8,18 @@ process, and an item on which workers died as often as it may fails as `poison`.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 
-from pipeline.board import Turn
+from pipeline.journal import Turn
+
+Element = TypeVar("Element")
+
+CLAIM_EVERY_S = 0.05
 
 
 class Blame:
@@ -25,33 +30,59 @@ class Blame:
         stage: The stage's name.
         attempts: Workers that one item may cost. The first of them died of a batch, for which
             each of its items is tried alone once at least.
+        sole: Whether nothing else of the run may go on while an item is tried, see
+            `pipeline.traces`.
     """
 
-    def __init__(self, board: Any, stage: str, attempts: int) -> None:
+    def __init__(self, board: Any, stage: str, attempts: int, *, sole: bool = False) -> None:
         self._board = board
         self._stage = stage
+        self._sole = sole
         self.deaths_alone = max(1, attempts - 1)
 
-    def begin(self, item_ids: list[str]) -> Turn:
+    def begin(self, names: list[str]) -> Turn:
         """Take items up; says how, see `Turn`."""
-        return ray.get(self._board.begin.remote(self._stage, item_ids))
+        return ray.get(self._board.begin.remote(self._stage, names, self._sole))
 
-    def guilty(self, item_id: str) -> bool:
+    def guilty(self, name: str) -> bool:
         """Take one item up alone; True if it has cost as many workers as it may."""
-        died = ray.get(self._board.begin_alone.remote(self._stage, item_id))
+        died = ray.get(self._board.begin_alone.remote(self._stage, name))
         return died >= self.deaths_alone
 
-    def gave(self, item_id: str, windows: int) -> None:
+    def gave(self, name: str, windows: int) -> None:
         """So many windows of an item taken up alone are there by now."""
-        ray.get(self._board.gave.remote(self._stage, item_id, windows))
+        ray.get(self._board.gave.remote(self._stage, name, windows))
 
-    def windows(self, item_id: str) -> int:
+    def windows(self, name: str) -> int:
         """How many windows of an item there were when the last worker died of it alone."""
-        return ray.get(self._board.given.remote(self._stage, item_id))
+        return ray.get(self._board.given.remote(self._stage, name))
 
-    def end(self, item_ids: list[str]) -> None:
+    def end(self, names: list[str]) -> None:
         """Items are through."""
-        self._board.end.remote(self._stage, item_ids)
+        self._board.end.remote(self._stage, names)
+
+    @contextmanager
+    def solely(self, name: str) -> Iterator[None]:
+        """Wait until nothing else of the run goes on, if that is wanted, and keep it so."""
+        if not self._sole:
+            yield
+            return
+        while not ray.get(self._board.claim.remote(self._stage, name)):
+            time.sleep(CLAIM_EVERY_S)
+        try:
+            yield
+        finally:
+            ray.get(self._board.release.remote())
+
+    def each_solely(self, name: str, elements: Iterator[Element]) -> Iterator[Element]:
+        """Make each element as `solely` says; what takes them may go on in between."""
+        while True:
+            with self.solely(name):
+                try:
+                    element = next(elements)
+                except StopIteration:
+                    return
+            yield element
 
 
 class Gate:

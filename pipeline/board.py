@@ -7,19 +7,18 @@ other workers made of an item's other parts.
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from typing import Any, Literal
+from collections import defaultdict
+from typing import Any
 
 import ray
 
 from operators.assembly import LocalAssembly
 from pipeline.firsts import First, Firsts, Shown
+from pipeline.journal import Journal, Turn, whole_of
+from pipeline.traces import Pen
 from schemas.media import Part
 
 REPORT_EVERY_S = 1.0
-
-Turn = Literal["together", "alone", "leave"]
-"""How a worker takes items up: with others, each alone, or not at all, as the run is ending."""
 
 
 class Board:
@@ -27,15 +26,15 @@ class Board:
 
     Args:
         near: How far pictures that look alike may be apart, bits; None if that is not asked.
+        pen: Writes down what is in hand, for a run after this one.
     """
 
-    def __init__(self, near: int | None = None) -> None:
+    def __init__(self, near: int | None = None, pen: Pen | None = None) -> None:
         self._counters: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
-        self._begun: dict[str, Counter[str]] = defaultdict(Counter)
-        self._begun_alone: dict[str, Counter[str]] = defaultdict(Counter)
-        self._given: dict[str, Counter[str]] = defaultdict(Counter)
+        self._pen = pen or Pen()
+        self._journal = Journal(self._pen.deaths)
+        self._sole: tuple[str, str] | None = None
         self._assembly = LocalAssembly()
-        self._draining = False
         self._firsts = Firsts(near)
         self._fatal: str | None = None
         self._ready_at: float | None = None
@@ -44,45 +43,56 @@ class Board:
         """Replace a worker's counters; they only ever grow."""
         self._counters[stage][worker] = counters
 
-    def begin(self, stage: str, item_ids: list[str]) -> Turn:
-        """Note that a worker takes items up; says how.
+    def begin(self, stage: str, names: list[str], sole: bool = False) -> Turn:
+        """Note that a worker takes items up; says how, see `Journal.begin`.
 
-        Alone, if one died on any of them before.
+        What is in hand is written down before this answers; unless it is all to be tried
+        alone, where `claim` writes.
         """
-        if self._draining:
-            return "leave"
-        begun = self._begun[stage]
-        died = any(item_id in begun for item_id in item_ids)
-        begun.update(item_ids)
-        return "alone" if died else "together"
+        turn = self._journal.begin(stage, names)
+        if turn == "leave":
+            return turn
+        if sole:
+            return "alone"
+        self._pen.note(self._journal.items_in_hand())
+        return turn
+
+    def claim(self, stage: str, name: str) -> bool:
+        """Let one stage work on one item while nothing else goes on; False while that is so."""
+        if self._sole not in (None, (stage, name)):
+            return False
+        self._sole = (stage, name)
+        self._pen.note(alone=(stage, whole_of(name)))
+        return True
+
+    def release(self) -> None:
+        """The item that was claimed is done with."""
+        self._sole = None
+        self._pen.note()
 
     def drain(self) -> None:
         """From now on no items are taken up."""
-        self._draining = True
+        self._journal.drain()
 
     def in_hand(self, stage: str) -> int:
-        """How many items a stage's workers have taken up and not brought to their end."""
-        return len(self._begun[stage])
+        """See `Journal.in_hand`."""
+        return self._journal.in_hand(stage)
 
-    def begin_alone(self, stage: str, item_id: str) -> int:
-        """Note that a worker takes up one item and no other; answers how many died so."""
-        died = self._begun_alone[stage][item_id]
-        self._begun_alone[stage][item_id] += 1
-        return died
+    def begin_alone(self, stage: str, name: str) -> int:
+        """See `Journal.begin_alone`."""
+        return self._journal.begin_alone(stage, name)
 
-    def gave(self, stage: str, item_id: str, windows: int) -> None:
-        """Note how many windows of an item taken up alone are there."""
-        self._given[stage][item_id] = windows
+    def gave(self, stage: str, name: str, windows: int) -> None:
+        """See `Journal.gave`."""
+        self._journal.gave(stage, name, windows)
 
-    def given(self, stage: str, item_id: str) -> int:
-        """How many windows of an item were there."""
-        return self._given[stage][item_id]
+    def given(self, stage: str, name: str) -> int:
+        """See `Journal.given`."""
+        return self._journal.given(stage, name)
 
-    def end(self, stage: str, item_ids: list[str]) -> None:
-        """Note that items are through."""
-        for counter in (self._begun[stage], self._begun_alone[stage], self._given[stage]):
-            for item_id in item_ids:
-                counter.pop(item_id, None)
+    def end(self, stage: str, names: list[str]) -> None:
+        """See `Journal.end`."""
+        self._journal.end(stage, names)
 
     def firsts_of(self, shown: list[Shown]) -> list[First]:
         """For each item the first that was here with what it shows, perhaps itself."""
@@ -125,17 +135,18 @@ class Board:
         return totals
 
 
-def start_board(near: int | None = None, **options: Any) -> Any:
+def start_board(near: int | None = None, pen: Pen | None = None, **options: Any) -> Any:
     """Start the board; its handle can be shipped to workers.
 
     If its process dies, another takes its place and knows nothing; who asks meanwhile waits.
 
     Args:
         near: See `Board`.
+        pen: Likewise.
         options: More options of the actor, such as a name.
     """
     lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
-    return ray.remote(Board).options(**lasting, **options).remote(near)
+    return ray.remote(Board).options(**lasting, **options).remote(near, pen)
 
 
 class BoardAssembly:

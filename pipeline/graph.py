@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -110,6 +110,9 @@ def annotated_tables(
 ) -> Generator[pa.Table, None, None]:
     """Run the graph; yields tables of `ANNOTATED_SCHEMA` as they are ready.
 
+    Items that may have taken whole runs with them come last: in a graph of their own, with one
+    worker of each stage, of which one at a time works on one item.
+
     Args:
         plan: What to do.
         storage: How stores are reached.
@@ -119,7 +122,28 @@ def annotated_tables(
         board: Handle of the board.
         attempts: Workers that one item may cost.
     """
-    parts = pa.table({"part": plan.parts})
+    made = (storage, decode, annotate)
+    if plan.parts:
+        yield from _tables(plan.parts, *made, layout, board, attempts)
+    if plan.suspects:
+        one = replace(
+            layout, decode_workers=1, engine_replicas=1, items_per_call=1, calls_in_flight=1
+        )
+        yield from _tables(plan.suspects, *made, one, board, attempts, sole=True)
+
+
+def _tables(
+    uris: list[str],
+    storage: StorageSpec,
+    decode: DecodeOperator,
+    annotate: AnnotateOperator,
+    layout: Layout,
+    board: Any,
+    attempts: int,
+    *,
+    sole: bool = False,
+) -> Generator[pa.Table, None, None]:
+    parts = pa.table({"part": uris})
     blocks = [parts.slice(index, 1) for index in range(parts.num_rows)]
     dataset = (
         ray.data.from_arrow(blocks)
@@ -132,6 +156,7 @@ def annotated_tables(
         .map_batches(
             DecodeStage,
             fn_constructor_args=(decode, board, layout.items_per_call, attempts),
+            fn_constructor_kwargs={"sole": sole},
             batch_size=None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=layout.decode_workers),
@@ -140,6 +165,7 @@ def annotated_tables(
         .map_batches(
             AnnotateStage,
             fn_constructor_args=(annotate, board, attempts),
+            fn_constructor_kwargs={"sole": sole},
             batch_size=layout.items_per_call,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +22,11 @@ from operators.sources.base import ListedItem
 from operators.storage import open_store
 from pipeline.delta import open_table, query
 from pipeline.gone import Gone, find_gone
+from pipeline.journal import Deaths
 from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
 from pipeline.owed import OwedTask
 from pipeline.state_sql import Retry, StateSql
+from pipeline.suspects import apart_sql, load_deaths
 from pipeline.twins import with_twins_sql
 from pipeline.windows import load_windows, with_windows_sql
 from schemas.item_tables import PLAN_SCHEMA
@@ -66,12 +68,16 @@ class Plan:
     Attributes:
         counts: How many items there are of each sort.
         parts: URIs of the Parquet parts, each of `PLAN_SCHEMA`.
+        suspects: Those of the items that are to be tried alone after all others.
+        deaths: What is known of its items that runs died of, by name.
         resolved: Keys of failure rows whose item has its result by now.
         gone: What is to be done about rows of items that are not listed any more.
     """
 
     counts: PlanCounts
     parts: list[str] = field(default_factory=list)
+    suspects: list[str] = field(default_factory=list)
+    deaths: dict[str, Deaths] = field(default_factory=dict)
     resolved: pa.Table | None = None
     gone: list[Gone] = field(default_factory=list)
 
@@ -88,6 +94,7 @@ def make_plan(
     retry: Retry | None = None,
     gone: GonePolicy = "keep",
     duplicates: DuplicateSpec = NONE_SOUGHT,
+    deaths: Mapping[str, Deaths] | None = None,
 ) -> Plan:
     """List, join and write the plan.
 
@@ -102,6 +109,7 @@ def make_plan(
         retry: Which failures to try once more that would not be tried by themselves.
         gone: What becomes of rows whose item is not listed any more.
         duplicates: Which items to mark that may show the same.
+        deaths: Of runs before this one, by name of an item that was in hand.
 
     Returns:
         The plan; its parts are at ``<output>/_tagline/plans/<run_id>/``.
@@ -112,7 +120,11 @@ def make_plan(
         plan = Plan(_counts(database))
         folder = plan_folder(output, run_id)
         planned = with_twins_sql(with_windows_sql(windows, tasks), duplicates)
-        plan.parts.extend(_write_parts(database, planned, folder, storage))
+        if deaths:
+            plan.deaths = load_deaths(database, deaths)
+            planned, apart = apart_sql(planned)
+            plan.suspects.extend(_write_parts(database, apart, folder, storage, "suspects"))
+        plan.parts.extend(_write_parts(database, planned, folder, storage, "part"))
         plan.resolved = database.sql(_resolved_sql(tasks)).to_arrow_table()
         rows_of = list(tasks)
         if windows is not None and gone != "keep":
@@ -152,7 +164,7 @@ def plan_folder(output: str, run_id: str) -> str:
 
 def remove_plan(plan: Plan, storage: StorageSpec) -> None:
     """Delete the plan's parts; the output keeps no trace of them."""
-    for part in plan.parts:
+    for part in (*plan.parts, *plan.suspects):
         open_store(part, storage).delete(part)
 
 
@@ -236,7 +248,11 @@ def _counts(database: duckdb.DuckDBPyConnection) -> PlanCounts:
 
 
 def _write_parts(
-    database: duckdb.DuckDBPyConnection, whole: str, folder: str, storage: StorageSpec
+    database: duckdb.DuckDBPyConnection,
+    whole: str,
+    folder: str,
+    storage: StorageSpec,
+    stem: str,
 ) -> Iterator[str]:
     reader = database.sql(
         f"""WITH planned AS (
@@ -248,7 +264,7 @@ def _write_parts(
             SELECT {", ".join(PLAN_SCHEMA.names)} FROM ({whole})"""
     ).to_arrow_reader(ROWS_PER_PART)
     for number, batch in enumerate(reader):
-        uri = join_uri(folder, f"part-{number:06d}.parquet")
+        uri = join_uri(folder, f"{stem}-{number:06d}.parquet")
         buffer = io.BytesIO()
         pq.write_table(_as_plan(pa.Table.from_batches([batch])), buffer, compression="zstd")
         open_store(uri, storage).put(uri, buffer.getvalue())

@@ -22,6 +22,7 @@ from pipeline.progress import Progress
 from pipeline.report import Observer, Outcome, RunReport, StopSignal
 from pipeline.runs import append_run
 from pipeline.state_sql import Retry
+from pipeline.traces import Traces
 from pipeline.under_way import UnderWay
 from schemas.failure import TaglineError
 from schemas.job import JobSpec
@@ -83,6 +84,8 @@ def _run_under(lease: Lease, run: UnderWay, model: ResolvedModel) -> RunReport:
     progress = Progress(observer, sink.counts, run.items)
     note_fingerprints(job.output.uri, job.storage, tasks)
     progress.phase("listing")
+    here = job.resources.ray_address is None
+    traces = Traces(job.output.uri, job.storage, lease, here=here)
     plan = make_plan(
         _until_stopped(progress.listing(listing), stop),
         tasks,
@@ -94,10 +97,13 @@ def _run_under(lease: Lease, run: UnderWay, model: ResolvedModel) -> RunReport:
         retry=run.retry,
         gone=job.output.gone,
         duplicates=job.duplicates,
+        deaths=traces.deaths,
     )
+    outcome: Outcome | None = None
     try:
-        outcome = annotate(run, model, plan, sink, progress)
+        outcome = annotate(run, model, plan, sink, progress, traces)
     finally:
+        traces.end(died=run.died, done=outcome in ("done", "nothing_to_do"))
         _tidy(plan, job)
     report = _report(run, outcome, listing, plan, sink)
     append_run(run.job, run.started_at, plan.counts, sink.counts, report, lease)

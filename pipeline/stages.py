@@ -27,6 +27,7 @@ from operators.storage import open_store
 from pipeline.blame import Blame, Gate
 from pipeline.board import BoardAssembly, Reporter
 from pipeline.firsts import without_twins
+from pipeline.journal import name_of
 from schemas.failure import EngineError, FailureCode, ItemFailure, Stage, TaglineError
 from schemas.item import DecodedItem, Item
 from schemas.item_tables import ANNOTATED_SCHEMA, PLAN_SCHEMA, plan_to_items
@@ -45,8 +46,8 @@ def _poison(stage: Stage, died: str, deaths_alone: int) -> ItemFailure:
     return ItemFailure(
         stage,
         FailureCode.POISON,
-        f"{died} {times} that it was tried alone, after one death with others; leave it out "
-        "with input.exclude, or encode it anew",
+        f"{died}, or the whole run, {times} that it was tried alone, after it had been there "
+        "when others died; leave it out with input.exclude, or encode it anew",
     )
 
 
@@ -64,15 +65,29 @@ class ReadPlanStage:
 
 
 class DecodeStage:
-    """Planned items in, decoded items out, a few at a time."""
+    """Planned items in, decoded items out, a few at a time.
+
+    Args:
+        operator: Decodes.
+        board: Handle of the board.
+        rows_per_output: Most items of a table that comes out.
+        attempts: Workers that one item may cost.
+        sole: See `Blame`.
+    """
 
     def __init__(
-        self, operator: DecodeOperator, board: Any, rows_per_output: int, attempts: int
+        self,
+        operator: DecodeOperator,
+        board: Any,
+        rows_per_output: int,
+        attempts: int,
+        *,
+        sole: bool = False,
     ) -> None:
         self._operator = operator
         self._rows_per_output = rows_per_output
         self._operator.setup()
-        self._blame = Blame(board, DECODE, attempts)
+        self._blame = Blame(board, DECODE, attempts, sole=sole)
         self._reporter = Reporter(board, DECODE)
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
@@ -83,8 +98,8 @@ class DecodeStage:
         to where its predecessor died.
         """
         items = plan_to_items(batch)
-        item_ids = [item.item_id for item in items]
-        turn = self._blame.begin(item_ids)
+        names = [_name(item) for item in items]
+        turn = self._blame.begin(names)
         if turn == "leave":
             return
         decoded = self._one_by_one(items) if turn == "alone" else self._operator.decoded(items)
@@ -93,38 +108,51 @@ class DecodeStage:
             rows += _whole_items(table)
             self._reporter.report(asdict(self._operator.stats))
             yield table
-        self._blame.end(item_ids)
+        self._blame.end(names)
         self._reporter.report(asdict(self._operator.stats), now=True)
         _same_rows(DECODE, batch.num_rows, rows)
 
     def _one_by_one(self, items: list[Item]) -> Iterator[DecodedItem]:
         for item in items:
-            if self._blame.guilty(item.item_id):
-                # Its windows up to the deadly one have left in part.
-                windows = self._blame.windows(item.item_id)
-                if windows:
-                    yield from islice(self._operator.decoded([item]), windows)
-                died = "decoding it killed the worker process"
-                poison = _poison(Stage.DECODE, died, self._blame.deaths_alone)
-                yield DecodedItem(item, None, poison)
-            else:
-                for one in self._operator.decoded([item]):
-                    if one.part is not None and one.part.is_window:
-                        self._blame.gave(item.item_id, one.part.number + 1)
-                    yield one
-                self._blame.end([item.item_id])
+            name = _name(item)
+            yield from self._blame.each_solely(name, self._alone(item, name))
+
+    def _alone(self, item: Item, name: str) -> Iterator[DecodedItem]:
+        if self._blame.guilty(name):
+            # Its windows up to the deadly one have left in part.
+            windows = self._blame.windows(name)
+            if windows:
+                yield from islice(self._operator.decoded([item]), windows)
+            died = "decoding it killed the worker process"
+            poison = _poison(Stage.DECODE, died, self._blame.deaths_alone)
+            yield DecodedItem(item, None, poison)
+        else:
+            for one in self._operator.decoded([item]):
+                if one.part is not None and one.part.is_window:
+                    self._blame.gave(name, one.part.number + 1)
+                yield one
+            self._blame.end([name])
 
     def __del__(self) -> None:
         self._operator.close()
 
 
 class AnnotateStage:
-    """Decoded items in, a row for each item and task out. Called by many threads."""
+    """Decoded items in, a row for each item and task out. Called by many threads.
 
-    def __init__(self, operator: AnnotateOperator, board: Any, attempts: int) -> None:
+    Args:
+        operator: Annotates.
+        board: Handle of the board.
+        attempts: Workers that one item may cost.
+        sole: See `Blame`.
+    """
+
+    def __init__(
+        self, operator: AnnotateOperator, board: Any, attempts: int, *, sole: bool = False
+    ) -> None:
         self._operator = operator
         self._board = board
-        self._blame = Blame(board, ANNOTATE, attempts)
+        self._blame = Blame(board, ANNOTATE, attempts, sole=sole)
         self._gate = Gate()
         self._reporter = Reporter(board, ANNOTATE)
         self._lock = Lock()
@@ -155,20 +183,17 @@ class AnnotateStage:
         """
         names = _names(batch)
         self._count(in_flight=batch.num_rows)
-        try:
-            turn = self._blame.begin(names)
-            if turn == "leave":
-                self._count(in_flight=-batch.num_rows)
-                return ANNOTATED_SCHEMA.empty_table()
-            asked, copied = without_twins(batch, self._operator, self._board)
-            if turn == "alone":
-                answered = [self._alone(row) for row in _rows(asked)]
-            else:
-                with self._gate.together():
-                    answered = [self._operator(asked)]
-            annotated = pa.concat_tables([*answered, *copied])
-        except EngineError as error:
-            self._leave(error)
+        turn = self._blame.begin(names)
+        if turn == "leave":
+            self._count(in_flight=-batch.num_rows)
+            return ANNOTATED_SCHEMA.empty_table()
+        asked, copied = without_twins(batch, self._operator, self._board)
+        if turn == "alone":
+            answered = [self._alone(row) for row in _rows(asked)]
+        else:
+            with self._gate.together():
+                answered = [self._asked(asked)]
+        annotated = pa.concat_tables([*answered, *copied])
         self._blame.end(names)
         _same_rows(ANNOTATE, *_owed_and_made(batch, annotated))
         self._count(
@@ -182,14 +207,25 @@ class AnnotateStage:
     def _alone(self, row: pa.Table) -> pa.Table:
         """Annotate one item while the engine holds no other."""
         [name] = _names(row)
-        with self._gate.alone():
+        with self._gate.alone(), self._blame.solely(name):
             if self._blame.guilty(name):
                 died = "annotating it killed the engine"
                 poison = _poison(Stage.ANNOTATE, died, self._blame.deaths_alone)
                 return self._operator.failed(row, poison)
-            annotated = self._operator(row)
+            annotated = self._asked(row)
             self._blame.end([name])
         return annotated
+
+    def _asked(self, batch: pa.Table) -> pa.Table:
+        """Ask the engine; if it dies this does not return.
+
+        To be called within the gate, so that nobody comes through it to a dead engine: that one
+        would be taken for its killer.
+        """
+        try:
+            return self._operator(batch)
+        except EngineError as error:
+            self._leave(error)
 
     def _leave(self, error: EngineError) -> NoReturn:
         logger.error("the engine died, leaving the process: %s", error)
@@ -206,13 +242,14 @@ class AnnotateStage:
             self._reporter.report(self._counters, now=True)
 
 
+def _name(item: Item) -> str:
+    return name_of(item.item_id, item.item_version)
+
+
 def _names(batch: pa.Table) -> list[str]:
     """What a worker is blamed for: an item, or one part of it."""
-    columns = (batch.column("item_id").to_pylist(), batch.column("part").to_pylist())
-    return [
-        item_id if part is None else f"{item_id}\0{part}"
-        for item_id, part in zip(*columns, strict=True)
-    ]
+    columns = (batch.column(c).to_pylist() for c in ("item_id", "item_version", "part"))
+    return [name_of(*about) for about in zip(*columns, strict=True)]
 
 
 def _is_whole(batch: pa.Table) -> list[bool]:

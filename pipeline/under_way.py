@@ -31,6 +31,7 @@ class UnderWay:
         engine_start_s: How long the engines took to load.
         annotate_s: Seconds since the first of them was ready.
         rows_gone: Rows marked or deleted, since their item is not listed any more.
+        died: Whether Ray died under it, perhaps of an item.
     """
 
     job: JobSpec
@@ -46,3 +47,4 @@ class UnderWay:
     engine_start_s: float = 0.0
     annotate_s: float = 0.0
     rows_gone: int = 0
+    died: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,8 @@ settings.load_profile("tagline")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# What a run leaves that does not end belongs to nobody's other runs.
+os.environ.setdefault("TAGLINE_STATE_DIR", f"{tempfile.gettempdir()}/tagline-tests")
 
 pytest_plugins = ["tests.fixtures.s3", "tests.fixtures.engines"]
 

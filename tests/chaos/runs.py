@@ -88,7 +88,7 @@ def start(
     )
     environment = os.environ | settings.to_environment()
     environment |= {"RAY_TMPDIR": str(place.ray), "TAGLINE_LOG_DIR": str(place.folder / "logs")}
-    environment |= {"PYTHONPATH": str(ROOT)}
+    environment |= {"PYTHONPATH": str(ROOT), "TAGLINE_STATE_DIR": str(place.folder / "state")}
     command = [sys.executable, "-m", "tests.chaos.runner", "run", "--plain", str(job_file)]
     with open(printed, "ab") as out:
         process = subprocess.Popen(

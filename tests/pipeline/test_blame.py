@@ -8,7 +8,6 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
 from ray import cloudpickle
 
 from operators.annotate import AnnotateOperator
@@ -20,6 +19,7 @@ from operators.tasks.registry import bind_tasks
 from pipeline.blame import Gate
 from pipeline.board import start_board
 from pipeline.graph import annotated_tables, configure_ray_data, lay_out
+from pipeline.interruption import Interruption
 from pipeline.owed import OwedTask
 from pipeline.plan import make_plan
 from schemas.inputs import InputSpec
@@ -33,6 +33,7 @@ from tests.pipeline.conftest import draw
 from tests.pipeline.rows import bound
 
 STORAGE = StorageSpec()
+ATTEMPTS = 2
 
 
 class DecoderThatDies(DecodeOperator):
@@ -44,13 +45,24 @@ class DecoderThatDies(DecodeOperator):
         yield from super().decoded(items)
 
 
-@pytest.mark.parametrize("position", [3])
-def test_a_file_that_kills_the_decoder_costs_itself_alone(
-    position, tmp_path: Path, checkpoint, local_ray
+class AnnotatorThatCounts(AnnotateOperator):
+    """Notes each start of its engine in a file."""
+
+    starts: Path
+
+    def setup(self, assembly=None):
+        with open(self.starts, "a") as file:
+            file.write("started\n")
+        super().setup(assembly)
+
+
+def test_items_that_kill_decoder_and_engine_cost_themselves_alone(
+    tmp_path: Path, checkpoint, local_ray
 ):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    for number in range(8):
-        name = f"{number}-poison.png" if number == position else f"{number}.png"
+    names = [f"{number:02}.png" for number in range(32)]
+    names[3], names[30] = "03-poison.png", "30-deadly.png"
+    for number, name in enumerate(names):
         draw(tmp_path / "in" / name, number)
     geometry = read_geometry(checkpoint)
     plan = make_plan(
@@ -59,25 +71,30 @@ def test_a_file_that_kills_the_decoder_costs_itself_alone(
         str(tmp_path / "out"),
         STORAGE,
         run_id="r",
-        attempts=3,
+        attempts=ATTEMPTS,
     )
     configure_ray_data()
     pixels = geometry.max_image_pixels
-    annotate = AnnotateOperator(
-        EngineSpec("fake", {"geometry": geometry}),
+    annotate = AnnotatorThatCounts(
+        EngineSpec("fake", {"geometry": geometry, "behaviours": {"deadly": "die"}}),
         "minicpm-v-2.6",
         geometry,
         bind_tasks([TaskSpec(task="caption", name="caption")]),
     )
-    layout = lay_out(ResourceSpec(decode_workers=1), local_ray, 8)
+    annotate.starts = tmp_path / "starts"
+    layout = lay_out(ResourceSpec(decode_workers=1), local_ray, len(names))
     decode = DecoderThatDies(STORAGE, MediaSpec(), pixels, pixels)
-    tables = annotated_tables(plan, STORAGE, decode, annotate, layout, start_board(), 3)
+    board = start_board()
+    Interruption()  # Else an earlier run's end would be this graph's as well.
+    tables = annotated_tables(plan, STORAGE, decode, annotate, layout, board, ATTEMPTS)
     rows = [row for table in tables for row in table.to_pylist()]
-    assert len({row["item_id"] for row in rows}) == len(rows) == 8
-    failed = [row for row in rows if row["failure"]]
-    assert [(Path(row["item_id"]).name, row["failure"]["code"]) for row in failed] == [
-        (f"{position}-poison.png", "poison")
-    ]
+    assert sorted(Path(row["item_id"]).name for row in rows) == names
+    failed = {Path(row["item_id"]).name: row["failure"] for row in rows if row["failure"]}
+    assert {name: (why["stage"], why["code"]) for name, why in failed.items()} == {
+        names[3]: ("decode", "poison"),
+        names[30]: ("annotate", "poison"),
+    }
+    assert len(annotate.starts.read_text().splitlines()) <= ATTEMPTS + 1
 
 
 def test_the_gate_lets_many_in_together_and_one_alone():

@@ -153,6 +153,8 @@ def test_the_command_line_prints_it(folder: Folder) -> None:
     assert row.split() == ["caption", "1", "0", "1", "0", "0", "0", "0"]
     *_, reasons = said(str(folder.file), "--set", "model.seed=5")
     assert reasons == "caption: changed are model (1)"
+    *_, near = said(str(folder.file), "--set", "duplicates.near=4")
+    assert near.startswith("duplicates.near: pictures that look alike are found while decoding")
 
 
 @pytest.mark.parametrize(

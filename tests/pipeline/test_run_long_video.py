@@ -220,7 +220,7 @@ def test_what_a_lost_board_knew_is_missed_and_done_by_the_next_run(
     monkeypatch.setattr(
         pipeline.annotation,
         "start_board",
-        lambda near: start_board(near, name=BOARD, namespace=BOARD),
+        lambda *told: start_board(*told, name=BOARD, namespace=BOARD),
     )
     monkeypatch.setattr(pipeline.annotation, "AnnotateOperator", AnnotatorThatKillsTheBoard)
     monkeypatch.setattr(AnnotatorThatKillsTheBoard, "flag", tmp_path / "killed")
