@@ -17,7 +17,7 @@ from tests.bench.media.contest import Results, contend
 from tests.bench.media.environments import Interpreter
 from tests.bench.media.film import FPS, Film, ensure_film
 from tests.bench.media.numbers import read_number
-from tests.bench.media.roster import EXACT, IMAGES, SNAPPED
+from tests.bench.media.roster import CHECKED, EXACT, IMAGES, SNAPPED
 from tests.bench.media.tasks import Case, Task
 from tests.bench.photographs import TWELVE_MP, PhotoSet, jpegs
 from tests.media.clips import CLIPS, HEIGHT, WIDTH, Clip, make
@@ -62,7 +62,7 @@ class Scale:
     photo: PhotoSet = TWELVE_MP
     runs: int = 3
     parallel: tuple[int, ...] = (2, 4, 8)
-    frames_in_parallel: int = 8
+    frames_in_parallel: int = 6
 
 
 FULL = Scale()
@@ -157,7 +157,7 @@ def exactness(media: Media, interpreters: Mapping[str, Interpreter]) -> dict[str
         cases = tuple(media.clip_case(name, TRICKY[name], count) for count in _SAMPLINGS)
         return contend(
             name,
-            EXACT,
+            CHECKED,
             interpreters,
             lambda contender: Task(contender.way, cases),
             judging.exact(cases, read_clip_number),
