@@ -79,6 +79,8 @@ def opened(
             check_opened(image, readable, kind, max_source_pixels)
             if kind.name == "webp":
                 _keep_alpha(image)
+            if kind.name == "tiff":
+                _check_strips(image)
             yield image, kind
 
 
@@ -90,6 +92,20 @@ def _keep_alpha(image: Any) -> None:
     """
     if image.is_animated:
         image.rawmode = image._mode = "RGBA"
+
+
+def _check_strips(image: Any) -> None:
+    """Refuse a TIFF that lacks strips or tiles: Pillow leaves black what they would hold."""
+    width, height = image.size
+    there = sum(
+        (right - left) * (lower - upper) for _, (left, upper, right, lower), *_ in image.tile
+    )
+    if there < width * height:
+        raise _fail(
+            FailureCode.CORRUPT,
+            f"the tiff of {width} x {height} pixels has strips or tiles for {there:,} of its "
+            f"{width * height:,} pixels",
+        )
 
 
 @contextlib.contextmanager

@@ -37,6 +37,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], FailureCode]] = {
         lambda: hostile.tiff({273: (hostile.LONG, 2**30, 8), 279: (hostile.LONG, 2**30, 8)}),
         FailureCode.CORRUPT,
     ),
+    "tiff that lacks strips": (
+        lambda: hostile.tiff({257: (hostile.LONG, 1, 40_000_000)}),
+        FailureCode.CORRUPT,
+    ),
     "tiff of a giant tile": (
         lambda: hostile.tiff_with_giant_tile(60_000),
         FailureCode.TOO_LARGE,
