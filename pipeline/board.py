@@ -54,7 +54,8 @@ class Board:
             return turn
         if sole:
             return "alone"
-        self._pen.note(self._journal.items_in_hand())
+        if self._pen.writes:
+            self._pen.note(self._journal.items_in_hand())
         return turn
 
     def claim(self, stage: str, name: str) -> bool:

@@ -11,6 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 Turn = Literal["together", "alone", "leave"]
@@ -27,6 +28,7 @@ def name_of(item_id: str, version: str, part: int | None = None) -> str:
     return json.dumps(about, ensure_ascii=False)
 
 
+@lru_cache(maxsize=4096)
 def whole_of(name: str) -> str:
     """The name of the item of which this is the name of a part, or its own."""
     item_id, version, *_ = json.loads(name)

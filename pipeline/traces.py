@@ -4,10 +4,11 @@ An item may take down more than its worker: memory runs out and Ray goes, or the
 Then nobody is left who knows of it, and the next run would die of it as well, and so on. So the
 board writes down, before items are taken up, which ones are in hand:
 
-- on this machine's disk, if Ray was started here: ``TAGLINE_STATE_DIR``, or else a folder below
-  ``XDG_STATE_HOME`` or ``~/.local/state``;
+- in a file of this machine, if Ray was started here, in ``TAGLINE_STATE_DIR``, or else below
+  ``XDG_STATE_HOME`` or ``~/.local/state``. It outlives all processes. Nobody waits for the
+  disk, so that it may not outlive a machine that fails;
 - in the output, ``_tagline/traces/<number of the lease>.json``, if the run before has died: it
-  costs a request for each batch, and the next run may be on another machine.
+  costs a request for each batch, and outlives the machine.
 
 A run that ends by itself takes its trace away. One that finds a trace counts a death for each
 item in it, see `pipeline.journal.Deaths`.
@@ -25,7 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from operators.storage import Store, open_store
 from pipeline.journal import NONE, Deaths
@@ -37,6 +38,8 @@ from schemas.uris import join_uri
 logger = logging.getLogger(__name__)
 
 STATE_VARIABLE = "TAGLINE_STATE_DIR"
+LONGEST_FILE = 4 * 1024**2
+"""Bytes of a file of traces from which on a new one takes its place."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class TraceFolder:
         self._failed = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TraceFolder, (self.uri, self._storage)
+        return type(self), (self.uri, self._storage)
 
     @cached_property
     def _store(self) -> Store:
@@ -118,7 +121,7 @@ class TraceFolder:
         """The trace of a number; one that tells of nothing, if it cannot be read."""
         uri = self._uri(number)
         try:
-            return Trace.from_json(self._store.get(uri))
+            return Trace.from_json(self._get(uri))
         except (ItemFailure, ValueError, TypeError, KeyError) as error:
             logger.warning("the trace %s cannot be read: %s", uri, error)
             return Trace(number)
@@ -126,11 +129,17 @@ class TraceFolder:
     def write(self, trace: Trace) -> None:
         """Write a trace; the work goes on if that fails, with one line in the log."""
         try:
-            self._store.put(self._uri(trace.number), trace.to_json())
-        except (StorageError, UsageError) as error:
+            self._put(self._uri(trace.number), trace.to_json())
+        except (StorageError, UsageError, OSError) as error:
             if not self._failed:
                 logger.warning("what is in hand cannot be written down: %s", error)
             self._failed = True
+
+    def _get(self, uri: str) -> bytes:
+        return self._store.get(uri)
+
+    def _put(self, uri: str, data: bytes) -> None:
+        self._store.put(uri, data)
 
     def forget(self, number: int) -> None:
         """Remove a trace."""
@@ -141,6 +150,29 @@ class TraceFolder:
 
     def _uri(self, number: int) -> str:
         return join_uri(self.uri, f"{number:09d}.json")
+
+
+class FolderHere(TraceFolder):
+    """One on this machine, in whose files each trace is a line: the last whole one counts.
+
+    Replacing a file makes a busy disk's writers wait for one another; appending does not.
+    """
+
+    _file: BinaryIO | None = None
+
+    def _get(self, uri: str) -> bytes:
+        whole, _, _ = self._store.get(uri).rpartition(b"\n")
+        return whole.rpartition(b"\n")[2]
+
+    def _put(self, uri: str, data: bytes) -> None:
+        if self._file is None or self._file.tell() > LONGEST_FILE:
+            os.makedirs(self.uri, mode=0o700, exist_ok=True)
+            draft = f"{uri}.draft"
+            self._file = open(draft, "wb", buffering=0)  # noqa: SIM115 - as long as the run
+            self._file.write(data + b"\n")
+            os.replace(draft, uri)
+        else:
+            self._file.write(data + b"\n")
 
 
 @dataclass(frozen=True)
@@ -157,12 +189,16 @@ class Pen:
     number: int = 0
     deaths: Mapping[str, Deaths] = field(default_factory=dict)
 
+    @property
+    def writes(self) -> bool:
+        """Whether there is somewhere to write to."""
+        return bool(self.folders)
+
     def note(self, in_hand: Iterable[str] = (), alone: tuple[str, str] | None = None) -> None:
         """Write down what is in hand now, see `Trace`; it is there when this returns."""
-        if self.folders:
-            trace = Trace(self.number, list(in_hand), alone, self.deaths)
-            for folder in self.folders:
-                folder.write(trace)
+        trace = Trace(self.number, list(in_hand), alone, self.deaths)
+        for folder in self.folders:
+            folder.write(trace)
 
 
 class Traces:
@@ -178,7 +214,7 @@ class Traces:
     def __init__(self, output: str, storage: StorageSpec, lease: Lease, *, here: bool) -> None:
         self._number = lease.number
         self._in_output = TraceFolder(join_uri(output, "_tagline", "traces"), storage)
-        self._here = TraceFolder(_state_folder(output, storage), storage) if here else None
+        self._here = FolderHere(_state_folder(output, storage), storage) if here else None
         folders = [self._in_output] if self._here is None else [self._in_output, self._here]
         self._old = [(number, folder) for folder in folders for number in folder.numbers()]
         self._mine: Mapping[str, Deaths] | None = None
@@ -210,8 +246,10 @@ class Traces:
         if deaths or self._one_died:
             self._write(deaths)
         for number, folder in self._old:
-            folder.forget(number)
-        wanted = [self._here] if self._here is not None else []
+            own = self._is_in_output and folder is self._in_output and number == self._number
+            if not own:
+                folder.forget(number)
+        wanted: list[TraceFolder] = [self._here] if self._here is not None else []
         wanted += [self._in_output] if self._one_died else []
         return Pen(tuple(wanted), self._number, deaths)
 

@@ -8,6 +8,7 @@ import pytest
 
 from operators.storage import open_store
 from pipeline.commit import ResultSink, RowOrigin
+from pipeline.journal import Deaths, name_of
 from pipeline.owed import OwedTask
 from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.state_sql import Retry
@@ -246,6 +247,26 @@ def test_a_picture_that_failed_is_asked_about_by_itself_the_next_time(root):
     commit(root, failed("c", FailureCode.TWIN_FAILED))
     found = items_of(plan_of(root, items, duplicates=DuplicateSpec(near=4)))
     assert [found[name].alike is None for name in "abc"] == [False, False, True]
+
+
+def test_suspects_come_apart_and_who_killed_alone_comes_last(root):
+    commit(root, annotated("done"))
+    deaths = {
+        name_of("a", "v1"): Deaths(1, {"annotate": 1}),
+        name_of("b", "v1"): Deaths(2),
+        name_of("c", "v1"): Deaths(1),
+        name_of("d", "of yesterday"): Deaths(9),
+        name_of("done", "v1"): Deaths(9),
+        name_of("gone", "v1"): Deaths(9),
+    }
+    items = [listed(name) for name in ("a", "b", "c", "d", "done", "e")]
+    plan = plan_of(root, items, deaths=deaths)
+    assert set(items_of(plan)) == {"c", "d", "e"}
+    assert list(items_of(replace(plan, parts=plan.suspects))) == ["b", "a"]
+    assert plan.counts.planned == 5
+    assert plan.deaths == {name_of(x, "v1"): deaths[name_of(x, "v1")] for x in "abc"}
+    remove_plan(plan, STORAGE)
+    assert not list((root / "_tagline").rglob("*.parquet"))
 
 
 def test_rows_of_items_that_are_gone_are_found_by_policy(root):

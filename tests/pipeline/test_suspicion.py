@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -31,9 +32,9 @@ from pipeline.board import Board
 from pipeline.stages import ANNOTATE, DECODE, AnnotateStage, DecodeStage
 from schemas.failure import EngineError
 from schemas.item import DecodedItem, Item, Medium, PendingTask
-from schemas.item_tables import decoded_to_table, items_to_plan
+from schemas.item_tables import ANNOTATED_SCHEMA, decoded_to_table, items_to_plan
 from schemas.job import MediaSpec, StorageSpec, TaskSpec
-from schemas.media import MediaKind
+from schemas.media import MediaKind, Part
 from tests.fixtures.engines import picture
 
 COUNT = 32
@@ -231,6 +232,66 @@ def test_where_nothing_kills_nobody_is_suspected(work):
     rows, deaths = work(set(), 3, 8)
     assert poisoned(rows) == set()
     assert deaths.total() == 0
+
+
+class AtWork:
+    """Who is at work on what, and whether two ever were at once."""
+
+    def __init__(self) -> None:
+        self.together = self.most = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def on_something(self) -> Iterator[None]:
+        with self._lock:
+            self.together += 1
+            self.most = max(self.most, self.together)
+        time.sleep(0.001)
+        yield
+        with self._lock:
+            self.together -= 1
+
+
+class SlowDecoder(DecoderThatDies):
+    """Makes of each item three parts."""
+
+    at_work: AtWork
+
+    def decoded(self, items: list[Item]) -> Iterator[DecodedItem]:
+        for one in items:
+            for number in range(3):
+                with self.at_work.on_something():
+                    part = Part(number, None if number < 2 else 3)
+                    made = DecodedItem(one, FRAMES, None, part=part)
+                yield made
+
+
+class SlowAnnotator(AnnotateOperator):
+    """Answers nothing."""
+
+    at_work: AtWork
+
+    def __call__(self, batch):
+        with self.at_work.on_something():
+            return ANNOTATED_SCHEMA.empty_table()
+
+
+def test_of_suspects_one_is_worked_on_at_a_time_over_all_stages():
+    board, calls, at_work = Board(), threading.Lock(), AtWork()
+    engine = EngineSpec("fake", {"geometry": GEOMETRY})
+    decoder = SlowDecoder(set(), Counter())
+    annotator = SlowAnnotator(engine, "minicpm-v-2.6", GEOMETRY, [])
+    decoder.at_work = annotator.at_work = at_work
+    decoding = DecodeStage(decoder, Handle(board, calls), 1, 3, sole=True)
+    annotating = AnnotateStage(annotator, Handle(board, calls), 3, sole=True)
+    with ThreadPoolExecutor(2) as threads:
+        asked = [
+            threads.submit(annotating, table)
+            for one in range(8)
+            for table in decoding(items_to_plan([item(one)]))
+        ]
+    assert [call.result().num_rows for call in asked] == [0] * 24
+    assert at_work.most == 1
 
 
 def test_two_batches_of_poison_cost_what_each_of_them_may():

@@ -174,7 +174,7 @@ def test_a_trace_of_another_life_of_the_output_counts_for_nothing(tmp_path):
 def test_a_trace_that_cannot_be_read_is_that_of_a_death_of_nobody(tmp_path):
     Board(None, opened(tmp_path, 1).begin({})).begin(DECODE, [A])
     [path] = tmp_path.rglob("*.json")
-    path.write_text('{"number": 1, "in_')
+    path.write_text('{"number": 1, "in_\n')
     after = opened(tmp_path, 2)
     assert after.deaths == {}
     Board(None, after.begin({})).begin(DECODE, [A])
@@ -186,6 +186,25 @@ def test_a_disk_that_takes_nothing_does_not_end_a_run(tmp_path, monkeypatch):
     traces = opened(tmp_path, 1)
     assert Board(None, traces.begin({})).begin(DECODE, [A]) == "together"
     traces.end(died=False, done=True)
+
+
+def test_a_line_that_was_being_written_is_left_out(tmp_path):
+    Board(None, opened(tmp_path, 1).begin({})).begin(DECODE, [A])
+    [path] = tmp_path.rglob("*.json")
+    with open(path, "a") as file:
+        file.write('{"number": 1, "in_hand": [')
+    assert opened(tmp_path, 2).deaths == {A: Deaths(1)}
+
+
+def test_the_file_of_a_long_run_stays_short_and_knows_the_latest(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.traces.LONGEST_FILE", 1000)
+    board = Board(None, opened(tmp_path, 1).begin({}))
+    for number in range(200):
+        board.begin(DECODE, [name_of(f"{number}", "v")])
+        board.end(DECODE, [name_of(f"{number}", "v")])
+    [path] = tmp_path.rglob("*.json")
+    assert path.stat().st_size < 2000
+    assert opened(tmp_path, 2).deaths == {name_of("199", "v"): Deaths(1)}
 
 
 class Died(Exception):
