@@ -13,8 +13,8 @@ from infra.demo.drawing import draw_frame, draw_scene, hand_held
 
 FOLDER = Path(__file__).parent / "pictures"
 SHOWN = (
+    "photos/item-0002.jpg",
     "photos/item-0003.jpg",
-    "photos/item-0021.png",
     "photos/item-0036.webp",
     "photos/item-0040.jpg",
     "films/film-02.mp4",
