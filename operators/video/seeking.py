@@ -180,15 +180,22 @@ def _decode_group(
 def _feed_decided(
     reader: PacketReader, picker: Picker, waiting: deque, sink: FrameSink
 ) -> Iterator[None]:
+    # Behind the last packet that is wanted none is decoded: nothing wanted refers to them.
+    while picker.ended and waiting and not _is_wanted(picker, waiting[-1]):
+        waiting.pop()
     while waiting:
-        pts = waiting[0].pts
-        hidden = pts is None or waiting[0].is_discard
-        wanted = False if hidden else picker.is_wanted(pts)
+        wanted = _is_wanted(picker, waiting[0])
         if wanted is None:
             return
         if wanted:
-            sink.want(pts)
+            sink.want(waiting[0].pts)
         yield from _offer(sink, reader.feed(waiting.popleft(), wanted))
+
+
+def _is_wanted(picker: Picker, packet: Any) -> bool | None:
+    """Whether a packet's frame is wanted; None while that is open."""
+    is_hidden = packet.pts is None or packet.is_discard
+    return False if is_hidden else picker.is_wanted(packet.pts)
 
 
 def _offer(sink: FrameSink, frames: Iterable[Any]) -> Iterator[None]:
