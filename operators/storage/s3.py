@@ -196,7 +196,7 @@ class S3Store:
                 raise ShortBody(f"{len(data)} bytes came of the first {HEAD_BYTES}")
             size = whole_size(reply, 0)
             if len(data) not in (size, HEAD_BYTES):
-                raise ShortBody(f"the first {len(data)} bytes came of {size}")
+                raise ShortBody(f"{len(data):,} bytes came of an object of {size:,}")
             return data, size, _etag(reply)
 
         return self._read(uri, version, attempt)

@@ -80,7 +80,7 @@ class Request:
             case Fault.RESET | Fault.CUT:
                 return self.method == "GET"
             case Fault.SHORT:
-                return self.is_read and "range" not in self.headers
+                return self.is_read
             case Fault.DRIP | Fault.OTHER_ETAG:
                 return self.is_read
             case Fault.LOST_REPLY:

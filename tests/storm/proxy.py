@@ -159,7 +159,7 @@ async def _answer(writer: asyncio.StreamWriter, reply: _Message, fault: Fault | 
             writer.write(reply.head() + reply.body)
         case Fault.OTHER_ETAG:
             writer.write(reply.head({"etag": '"replaced"'}) + reply.body)
-        case Fault.SHORT if reply.first.split()[1] == "200":
+        case Fault.SHORT if reply.first.split()[1] in ("200", "206"):
             writer.write(reply.head({"content-length": str(len(half))}) + half)
         case Fault.SHORT:
             writer.write(reply.head() + reply.body)

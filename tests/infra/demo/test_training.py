@@ -226,7 +226,7 @@ def test_every_step_has_seeds_of_its_own_and_every_stage_its_tasks() -> None:
     assert set(STAGES[-1].weights) == set(MAKERS)
 
 
-@pytest.mark.parametrize("last", [STEPS, 100])
+@pytest.mark.parametrize("last", [STEPS, 1000])
 def test_every_stage_has_its_share_of_the_steps(last: int) -> None:
     in_turn = [stage_of(number, last) for number in range(last)]
     assert [stage for stage, _ in itertools.groupby(in_turn)] == list(STAGES)

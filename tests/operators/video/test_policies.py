@@ -137,9 +137,10 @@ def colours_of(frames: Frames) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("container", ["mp4", "mpegts"])
-@pytest.mark.parametrize("gop", [10, 250])
-@pytest.mark.parametrize("begin", [0, 61, 298])
+@pytest.mark.parametrize(
+    ("begin", "gop", "container"),
+    [(0, 250, "mpegts"), (61, 10, "mp4"), (61, 250, "mp4"), (298, 10, "mpegts")],
+)
 def test_what_is_to_be_seen_for_two_seconds_of_five_minutes_is_found(
     begin: int, gop: int, container: str
 ) -> None:
