@@ -23,7 +23,7 @@ HEAD_BYTES = 1 << 18
 BLOCK_BYTES = 1 << 16
 """The least that is fetched where nobody said what will be read."""
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 21
 """The most of one request."""
 
 MOST_AHEAD = 1 << 23
@@ -70,7 +70,9 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
         self._there, self._asked = Spans(), Spans()
         self._in_flight = 0
         self._expected: deque[tuple[int, int]] = deque()
-        self._position, self._run = 0, 0
+        self._position = 0
+        # Bytes asked for because nobody had said that they will be read, since the last leap.
+        self._unforeseen = 0
         if head:
             self._keep(0, head)
             self._asked.add(0, len(head))
@@ -101,7 +103,7 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
         target = max(0, base + offset)
         # Who leaps over what belongs to another track still reads on and on.
         if not 0 <= target - self._position <= BLOCK_BYTES:
-            self._run = 0
+            self._unforeseen = 0
         self._position = target
         return target
 
@@ -128,7 +130,6 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
         end = min(end, self._bring(self._position))
         data = os.pread(self._spool.fileno(), end - self._position, self._position)
         self._position += len(data)
-        self._run += len(data)
         return data
 
     def readinto(self, buffer: Any, /) -> int:
@@ -152,9 +153,11 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
         """Wait for the byte at a position; answers where what is there from it on ends."""
         with self._changed:
             known = self._asked.end_at(position)
-            is_streaming = self._run >= PIECE_BYTES and not self._expected
+            is_streaming = self._unforeseen >= PIECE_BYTES and not self._expected
             if known == position or (is_streaming and known - position < self._ahead() // 2):
-                for piece in _pieces(position, position + self._ahead()):
+                end = position + self._ahead()
+                self._unforeseen += end - known
+                for piece in _pieces(position, end):
                     self._ask(*piece)
             while (end := self._there.end_at(position)) == position:
                 if self.failure is not None:
@@ -163,7 +166,7 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
             return end
 
     def _ahead(self) -> int:
-        return min(max(2 * self._run, BLOCK_BYTES), MOST_AHEAD)
+        return min(max(2 * self._unforeseen, BLOCK_BYTES), MOST_AHEAD)
 
     def _ask(self, start: int, end: int) -> None:
         """Ask for what of a range was not asked for yet."""
