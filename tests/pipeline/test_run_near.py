@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 from PIL import Image
+from pydantic import ValidationError
 
 from infra.demo.drawing import draw_scene
 from infra.demo.world.scene import scene_of
@@ -14,7 +15,7 @@ from operators.base import EngineSpec
 from operators.models.checkpoint import read_geometry
 from pipeline.report import RunReport, StopSignal
 from pipeline.run import run_job
-from schemas.job import JobSpec
+from schemas.job import DuplicateSpec, JobSpec
 from tests.pipeline.test_run import Recorder
 
 SEEDS = (940_001, 940_002, 940_003)
@@ -84,9 +85,9 @@ def test_pictures_that_look_alike_are_annotated_once(folder, checkpoint, local_r
     assert run(folder, checkpoint, {}, duplicates={"near": 4}).outcome == "nothing_to_do"
 
 
-def test_by_default_no_looks_are_compared(folder, checkpoint, local_ray):
-    run(folder, checkpoint, {})
-    assert {row["copied_from"] for row in rows_of(folder, "captions").values()} == {None}
+def test_looks_are_not_compared_where_each_file_is_to_be_annotated():
+    with pytest.raises(ValidationError, match="exact: copy"):
+        DuplicateSpec(near=4, exact="annotate")
 
 
 def test_when_the_first_fails_those_that_look_like_it_are_asked_by_the_next_run(
