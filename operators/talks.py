@@ -84,8 +84,7 @@ class Talk:
         completions: What the engine said.
         tries: How often it was asked.
         repairs: What was changed of what is asked, see `operators.repairs`.
-        copied_from: The item whose answer the row is to take, if it is not asked for, and how
-            far their looks are apart.
+        copied_from: Whose answer the row is to take instead, and how far their looks are apart.
     """
 
     decoded: DecodedItem
