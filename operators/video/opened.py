@@ -173,10 +173,23 @@ class VideoReader:
                     clock.set(packet)
                 yield packet
 
-    def feed(self, packet: Any, wanted: bool) -> list[Any]:
+    @property
+    def looks_ahead(self) -> bool:
+        """See `PacketReader.looks_ahead`."""
+        return self._decoder.looks_ahead
+
+    def stand_ins(
+        self, packets: Sequence[Any], wanted: Sequence[bool], is_end: bool
+    ) -> list[bytes | None]:
+        """See `PacketReader.stand_ins`."""
+        return self._decoder.stand_ins(packets, wanted, is_end=is_end)
+
+    def feed(self, packet: Any, wanted: bool, stand_in: bytes | None = None) -> list[Any]:
         """See `PacketReader.feed`; of a damaged packet comes no frame."""
         self._check_time()
-        return self._decoder.feed(packet, wanted=wanted, is_first=self._steps == 1)
+        return self._decoder.feed(
+            packet, wanted=wanted, is_first=self._steps == 1, stand_in=stand_in
+        )
 
     def drain(self) -> list[Any]:
         """See `PacketReader.drain`."""

@@ -64,8 +64,32 @@ class PacketReader(Protocol):
     def packets(self) -> Iterator[Any]:
         """The packets from here on (``av.Packet``); raises DECODE_TIMEOUT."""
 
-    def feed(self, packet: Any, wanted: bool) -> list[Any]:
-        """Decode a packet; one that is not wanted may be skipped if nothing refers to it."""
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether `stand_ins` may find any among the packets that follow: hold them back.
+
+        Not any more, after `drain`, if the decoder took no notice of one: frames are missing.
+        """
+
+    def stand_ins(
+        self, packets: Sequence[Any], wanted: Sequence[bool], is_end: bool
+    ) -> list[bytes | None]:
+        """What to feed in place of packets that are neither wanted nor needed for others.
+
+        Args:
+            packets: Those that follow the ones of the last call, or the first after a seek.
+            wanted: Whether the frame of each is.
+            is_end: Whether no more are wanted until the decoder is drained.
+        """
+
+    def feed(self, packet: Any, wanted: bool, stand_in: bytes | None = None) -> list[Any]:
+        """Decode a packet; one that is not wanted may be skipped if nothing refers to it.
+
+        Args:
+            packet: As it was read.
+            wanted: Whether its frame is.
+            stand_in: What `stand_ins` found for it.
+        """
 
     def drain(self) -> list[Any]:
         """The frames that the decoder still holds; it is empty afterwards."""

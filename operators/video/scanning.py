@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from operators.video.feeding import MOST_HELD_BYTES, MOST_HELD_WANTED, feed, offer
 from operators.video.reader import PacketReader
 from operators.video.sink import FrameSink
 from operators.video.timeline import PacketTime, Timeline, shown_at
@@ -60,39 +61,61 @@ def decode_all(reader: PacketReader, sink: FrameSink) -> Iterator[None]:
         if frames:
             # They come in the order in which they are shown.
             sink.give_up({pts for pts in sink.missing if pts < frames[0].pts})
-        yield from _offer(sink, frames)
+        yield from offer(sink, frames)
         if not sink.missing:
             return
-    yield from _offer(sink, reader.drain())
+    yield from offer(sink, reader.drain())
 
 
 def _decode_ranges(
     reader: PacketReader, timeline: Timeline, wanted: set[int], sink: FrameSink
 ) -> Iterator[None]:
-    ranges = iter(timeline.packets_to_feed(wanted))
-    first, last = next(ranges)
     fed: set[int] = set()
+    again: set[int] = set()
+    looked_ahead = reader.looks_ahead
+    for packets, is_end in _held_back(reader, timeline.packets_to_feed(wanted), wanted):
+        answers = [packet.pts in wanted for packet in packets]
+        yield from feed(reader, packets, answers, sink, is_end=is_end)
+        fed.update(packet.pts for packet in packets)
+        if not is_end:
+            continue
+        yield from offer(sink, reader.drain())
+        if looked_ahead and not reader.looks_ahead:
+            looked_ahead = False
+            again |= fed & sink.missing
+        elif not reader.lacked_a_start:
+            sink.give_up(fed)
+        fed.clear()
+    if again:
+        reader.rewind()
+        yield from _decode_ranges(reader, timeline, again, sink)
+
+
+def _held_back(
+    reader: PacketReader, ranges: Sequence[tuple[int, int]], wanted: set[int]
+) -> Iterator[tuple[list[Any], bool]]:
+    """The packets of ranges, as many at a time as may be, and whether a range ends there."""
+    left = iter(ranges)
+    first, last = next(left)
+    waiting: list[Any] = []
+    size = answers = 0
     for number, packet in enumerate(reader.packets()):
         if number < first:
             continue
-        fed.add(packet.pts)
-        yield from _offer(sink, reader.feed(packet, packet.pts in wanted))
+        waiting.append(packet)
+        size += packet.size
+        answers += packet.pts in wanted
+        is_full = size > MOST_HELD_BYTES or answers > MOST_HELD_WANTED
+        if number < last and not is_full and reader.looks_ahead:
+            continue
+        yield waiting, number == last
+        waiting, size, answers = [], 0, 0
         if number < last:
             continue
-        yield from _offer(sink, reader.drain())
-        if not reader.lacked_a_start:
-            sink.give_up(fed)
-        fed.clear()
-        first, last = next(ranges, (-1, -1))
+        first, last = next(left, (-1, -1))
         if last < 0:
             return
-
-
-def _offer(sink: FrameSink, frames: Iterable[Any]) -> Iterator[None]:
-    for frame in frames:
-        sink.offer([frame])
-        if sink.has_window:
-            yield
+    yield waiting, False
 
 
 def _decode_in_order(

@@ -6,11 +6,12 @@ The functions here are generators: they pause whenever the sink has a window to 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import Any
 
+from operators.video.feeding import MOST_HELD_BYTES, MOST_HELD_WANTED, feed, offer
 from operators.video.reader import PacketReader
 from operators.video.sink import FrameSink
 from operators.video.timeline import KeyframeIndex, Picker, group_by_gop, snapped_to
@@ -164,16 +165,21 @@ def _decode_group(
         targets = sorted(max(first.pts, target) for target in targets)
     picker = Picker(targets)
     waiting: deque = deque()
+    held = fed_to = 0
     for packet in chain([first], packets):
         if packet.pts is not None and not packet.is_discard:
             picker.see(packet.pts, packet.dts)
         waiting.append(packet)
-        yield from _feed_decided(reader, picker, waiting, sink)
-        if picker.ended and not waiting:
+        held += packet.size
+        if picker.ended:
             break
+        is_full = held > MOST_HELD_BYTES or picker.passed - fed_to > MOST_HELD_WANTED
+        if is_full or not reader.looks_ahead:
+            yield from _feed_decided(reader, picker, waiting, sink)
+            held, fed_to = 0, picker.passed
     picker.ended = True
     yield from _feed_decided(reader, picker, waiting, sink)
-    yield from _offer(sink, reader.drain())
+    yield from offer(sink, reader.drain())
     return not sink.missing
 
 
@@ -183,26 +189,19 @@ def _feed_decided(
     # Behind the last packet that is wanted none is decoded: nothing wanted refers to them.
     while picker.ended and waiting and not _is_wanted(picker, waiting[-1]):
         waiting.pop()
-    while waiting:
-        wanted = _is_wanted(picker, waiting[0])
-        if wanted is None:
-            return
+    decided, answers = [], []
+    while waiting and (wanted := _is_wanted(picker, waiting[0])) is not None:
         if wanted:
             sink.want(waiting[0].pts)
-        yield from _offer(sink, reader.feed(waiting.popleft(), wanted))
+        decided.append(waiting.popleft())
+        answers.append(wanted)
+    yield from feed(reader, decided, answers, sink, is_end=picker.ended)
 
 
 def _is_wanted(picker: Picker, packet: Any) -> bool | None:
     """Whether a packet's frame is wanted; None while that is open."""
     is_hidden = packet.pts is None or packet.is_discard
     return False if is_hidden else picker.is_wanted(packet.pts)
-
-
-def _offer(sink: FrameSink, frames: Iterable[Any]) -> Iterator[None]:
-    for frame in frames:
-        sink.offer([frame])
-        if sink.has_window:
-            yield
 
 
 def _decode_near(
@@ -218,7 +217,7 @@ def _decode_near(
         [(number, targets)] = group_by_gop(keys.pts, [near.target]).items()
         return (yield from _decode_by_trying(reader, keys, number, targets, sink))
     sink.want(packet.pts, near.target)
-    yield from _offer(sink, [*reader.feed(packet, True), *reader.drain()])
+    yield from offer(sink, [*reader.feed(packet, True), *reader.drain()])
     return not sink.missing
 
 

@@ -101,6 +101,12 @@ class Picker:
             if dts > self._targets[-1]:
                 self.ended = True
 
+    @property
+    def passed(self) -> int:
+        """How many targets have been passed by."""
+        latest = self._latest_dts
+        return 0 if latest is None else bisect.bisect_right(self._targets, latest)
+
     def is_wanted(self, pts: int) -> bool | None:
         """Whether a packet seen before is wanted; None while that is open."""
         first = bisect.bisect_left(self._targets, pts)

@@ -26,6 +26,7 @@ class _Picture:
         is_keyframe: Whether decoding can begin here, as the container has it.
         is_wanted: Whether its frame is asked for.
         is_due: Whether a frame must come of it, lest it be damaged.
+        is_stand_in: Whether the decoder was given its header alone.
     """
 
     place: int
@@ -34,6 +35,7 @@ class _Picture:
     is_keyframe: bool = False
     is_wanted: bool = False
     is_due: bool = False
+    is_stand_in: bool = False
 
     def is_after(self, other: _Picture) -> bool:
         """Whether it may be built on the other, but on nothing from before that."""
@@ -59,12 +61,15 @@ class Trust:
             does not come out is lost; to be set before anything is fed.
         lacked_a_start: Whether decoding ever began at a keyframe that was none, as in a video
             that is refreshed bit by bit: its frames are right only from the very start.
+        lost_stand_in: Whether ever no frame came of a picture of which the decoder was given
+            the header alone: it may not have taken notice of it.
         is_damaged: Whether anything was damaged since the decoder was last empty.
     """
 
     def __init__(self) -> None:
         self.shows_every_picture = False
         self.lacked_a_start = False
+        self.lost_stand_in = False
         self._begin()
 
     def _begin(self) -> None:
@@ -75,10 +80,16 @@ class Trust:
         self._damaged: list[_Picture] = []
         self._held: list[tuple[Any, _Picture]] = []
         self._has_worked = False
+        self._has_due = False
         self._torn_in: int | None = None
 
-    def feed(self, packet: Any, *, wanted: bool, is_first: bool) -> None:
-        """The decoder is given a packet (``av.Packet``); the stream's very first, perhaps."""
+    def feed(
+        self, packet: Any, *, wanted: bool, is_first: bool, is_stand_in: bool = False
+    ) -> None:
+        """The decoder is given a packet (``av.Packet``); the stream's very first, perhaps.
+
+        Or of the packet only what marks its picture as held: that must come out all the same.
+        """
         last = self._last
         if last is None and is_first:
             self._clean.append(_START)
@@ -87,16 +98,18 @@ class Trust:
             latest = max(latest, last.latest)
         place = 0 if last is None else last.place + 1
         is_due = packet.pts is not None and packet.size >= _LEAST_BYTES
+        is_due = is_due and self.shows_every_picture and not packet.is_discard
         picture = _Picture(
-            *(place, packet.pts, latest, packet.is_keyframe, wanted),
-            is_due and self.shows_every_picture and not packet.is_discard,
+            *(place, packet.pts, latest, packet.is_keyframe and not is_stand_in, wanted),
+            *(is_due or is_stand_in, is_stand_in),
         )
+        self._has_due = self._has_due or picture.is_due
         self._last = self._inside[packet.pts] = picture
         self.pass_by(packet)
         if self._torn_in == 0:
             self._torn_in = None
             self._is_broken(_Picture(place - 1))  # And whatever comes after it.
-        if packet.is_discard and packet.is_keyframe:
+        if packet.is_discard and picture.is_keyframe:
             self._clean.append(picture)  # It does not come out.
 
     def tear(self) -> None:
@@ -135,6 +148,8 @@ class Trust:
                 del self._inside[frame.pts]
             if frame.pts is not None:
                 self._miss(frame.pts)
+            if picture.is_stand_in:
+                continue
             if frame.is_corrupt:
                 self._is_broken(picture)
             elif frame.key_frame or (picture.is_keyframe and frame.pict_type in _ITSELF):
@@ -145,12 +160,13 @@ class Trust:
 
     def _miss(self, shown: int | None) -> None:
         """A frame is shown; None stands for the end: earlier ones do not come any more."""
-        for picture in list(self._inside.values()) if self.shows_every_picture else ():
+        for picture in list(self._inside.values()) if self._has_due else ():
             if not picture.is_due or picture.pts is None:
                 continue
             if shown is None or picture.pts < shown:
                 del self._inside[picture.pts]
                 self._is_broken(picture)
+                self.lost_stand_in = self.lost_stand_in or picture.is_stand_in
 
     def _begin_at(self, picture: _Picture) -> None:
         if picture.pts is None:
