@@ -12,7 +12,7 @@ def fit_within(width: int, height: int, max_pixels: int) -> tuple[int, int]:
     """
     if width * height <= max_pixels:
         return width, height
-    scale = math.sqrt(max_pixels / (width * height))
-    new_width = min(max(1, int(width * scale)), max_pixels)
-    new_height = min(max(1, int(height * scale)), max_pixels // new_width)
+    # In whole numbers: in floating point 1280 x 720 shrunk to 448 x 252 pixels loses a row.
+    new_width = min(max(1, math.isqrt(max_pixels * width // height)), max_pixels)
+    new_height = min(max(1, math.isqrt(max_pixels * height // width)), max_pixels // new_width)
     return min(new_width, max_pixels // new_height), new_height

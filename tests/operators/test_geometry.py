@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,3 +18,13 @@ def test_the_result_fits_and_keeps_its_shape(width: int, height: int, max_pixels
     elif min(new_width, new_height) >= 20:
         assert abs(new_width / new_height / (width / height) - 1) < 0.06
         assert (new_width + 1) * (new_height + 1) >= max_pixels * 0.98
+
+
+@pytest.mark.parametrize(
+    ("size", "fitting"),
+    [((1280, 720), (448, 252)), ((720, 1280), (252, 448)), ((2560, 1440), (1792, 1008))],
+)
+def test_what_fits_exactly_loses_no_row(
+    size: tuple[int, int], fitting: tuple[int, int]
+) -> None:
+    assert fit_within(*size, fitting[0] * fitting[1]) == fitting
