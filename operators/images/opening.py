@@ -77,6 +77,9 @@ def opened(
         readable = essential(data) if kind.name == "png" else data
         with Image.open(io.BytesIO(readable), formats=(_PLUGINS[kind.name],)) as image:
             check_opened(image, readable, kind, max_source_pixels)
+            if kind.name == "jpeg":
+                # All at once: libjpeg slows down towards the end of each piece it is fed.
+                image.decodermaxblock = len(data)
             if kind.name == "webp":
                 _keep_alpha(image)
             if kind.name == "tiff":
