@@ -123,10 +123,26 @@ def test_the_best_peer_is_the_cheapest_of_those_that_are_right() -> None:
     assert results["best"].summary()["frames_per_core_s"] == 8
 
 
+def test_who_tagline_is_measured_by_runs_as_often_as_tagline(monkeypatch) -> None:
+    spent = {OURS: 1.0, "cheap": 1.2, "dear": 4.0, PILLOW: 4.0}
+    roster = [Contender(name, TAGLINE, "", "") for name in spent]
+
+    def run_once(contender: Contender, *_: object) -> tuple[Outcome, list[np.ndarray]]:
+        return Outcome(cpu_s=spent[contender.name], pictures=1), []
+
+    monkeypatch.setattr(contest, "run_once", run_once)
+    task = Task("", ())
+    results = contest.contend(
+        "a part", roster, HERE, lambda _: task, lambda _: {}, 3, measure={PILLOW}
+    )
+    runs = {name: len(result.outcomes) for name, result in results.items()}
+    assert runs == {OURS: 3, "cheap": 3, "dear": 1, PILLOW: 3}
+
+
 def test_videos_are_spread_over_processes_and_threads(film: Path) -> None:
     assert splits(4) == [Split(4, 4, 1), Split(4, 2, 2), Split(4, 1, 4)]
     case = film_case(film, 2)
-    found = compare(HERE, case, case, (2,), runs=1)
+    found = compare(HERE, case, (case,), (2,), runs=1)
     assert [(one["processes"], one["threads"]) for one in found] == [(2, 1), (1, 2)]
     assert all(one["frames_per_core_s"] > 0 for one in found)
     assert len(table.of_splits(found).strip().splitlines()) == 5

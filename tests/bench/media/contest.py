@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -83,8 +83,18 @@ def contend(
     task_for: Callable[[Contender], Task],
     judge: Judge,
     runs: int,
+    measure: Collection[str] = (),
 ) -> Results:
     """Run everybody once, and who is in the running again, in turn.
+
+    Args:
+        title: For messages.
+        contenders: Who takes part.
+        interpreters: What they are run with.
+        task_for: What each is to do.
+        judge: What the pictures are worth.
+        runs: How often.
+        measure: Names of those that Tagline is measured by: they stay in the running.
 
     Raises:
         RuntimeError: If Tagline cannot do the work.
@@ -93,8 +103,8 @@ def contend(
     for run in range(runs):
         limit_s = OUT_OF_THE_RUNNING * _best_cpu_s(results)
         for contender in contenders:
-            result = results[contender.name]
-            if result.unable or (run and contender.name != OURS and result.cpu_s > limit_s):
+            result, stays = results[contender.name], contender.name in {OURS, *measure}
+            if result.unable or (run and not stays and result.cpu_s > limit_s):
                 continue
             interpreter = interpreters[contender.environment]
             outcome, pictures = run_once(contender, interpreter, task_for(contender))

@@ -17,7 +17,7 @@ from tests.bench.media.contest import Results, contend
 from tests.bench.media.environments import Interpreter
 from tests.bench.media.film import FPS, Film, ensure_film
 from tests.bench.media.numbers import read_number
-from tests.bench.media.roster import CHECKED, EXACT, IMAGES, SNAPPED
+from tests.bench.media.roster import CHECKED, EXACT, IMAGES, PILLOW, SNAPPED
 from tests.bench.media.tasks import Case, Task
 from tests.bench.photographs import TWELVE_MP, PhotoSet, jpegs
 from tests.media.clips import CLIPS, HEIGHT, WIDTH, Clip, make
@@ -84,7 +84,7 @@ class Media:
         films = self._films.values()
         with ProcessPoolExecutor(len(films)) as pool:
             list(pool.map(ensure_film, films, [folder] * len(films)))
-        self.warm_up = self.clip_case("h264", CLIPS["h264"], 5)
+        self.warm_up = (self.clip_case("h264", CLIPS["h264"], 5),)
 
     def film_case(self, gop: int, count: int) -> Case:
         """Evenly spread frames of a long video."""
@@ -144,7 +144,7 @@ def snapped_sampling(
         f"snapped, GOP {gop}",
         SNAPPED,
         interpreters,
-        lambda contender: Task(contender.way, (case,), small),
+        lambda contender: Task(contender.way, (case,), (small,)),
         judging.snapped(case, read_number),
         scale.runs,
     )
@@ -176,9 +176,10 @@ def images(media: Media, scale: Scale, interpreters: Mapping[str, Interpreter]) 
         "images",
         IMAGES,
         interpreters,
-        lambda contender: Task(contender.way, cases, cases[0]),
+        lambda contender: Task(contender.way, cases, cases),
         judging.alike([reference(case) for case in cases]),
         scale.runs,
+        measure={PILLOW},
     )
 
 

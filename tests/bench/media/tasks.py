@@ -44,13 +44,14 @@ class Task:
     Attributes:
         way: Which of the contender's ways.
         cases: What is measured.
-        warm_up: Done before, so that nobody is measured while it loads libraries.
+        warm_up: Done before, all together, so that nobody is measured while it loads libraries
+            or takes memory that it does not have yet.
         threads: Of the decoder.
     """
 
     way: str
     cases: tuple[Case, ...]
-    warm_up: Case | None = None
+    warm_up: tuple[Case, ...] = ()
     threads: int = 1
 
     def save(self, path: Path) -> None:
@@ -61,11 +62,10 @@ class Task:
     def load(cls, path: Path) -> Task:
         """Read what `save` wrote."""
         read = json.loads(path.read_text())
-        warm_up = read["warm_up"]
         return cls(
             read["way"],
             tuple(_case(case) for case in read["cases"]),
-            None if warm_up is None else _case(warm_up),
+            tuple(_case(case) for case in read["warm_up"]),
             read["threads"],
         )
 

@@ -42,7 +42,7 @@ def splits(items: int) -> list[Split]:
 def compare(
     interpreters: Mapping[str, Interpreter],
     case: Case,
-    warm_up: Case,
+    warm_up: tuple[Case, ...],
     parallel: tuple[int, ...],
     runs: int,
 ) -> list[dict[str, Any]]:

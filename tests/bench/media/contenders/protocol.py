@@ -8,7 +8,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +35,11 @@ def run_contender(ways: Mapping[str, Way], wait: bool = False) -> None:
     task, folder = Task.load(Path(sys.argv[1])), Path(sys.argv[2])
     way = ways[task.way]
     try:
-        if task.warm_up is not None:
-            way(task.warm_up)
+        _measured(way, task.warm_up)
         if wait:
             print(READY, flush=True)
             sys.stdin.readline()
-        outcome, pictures = _measured(way, task)
+        outcome, pictures = _measured(way, task.cases)
     except Exception as error:  # Whatever a library raises is the reason it cannot.
         said = " ".join(str(error).split())[-300:]
         Outcome(unable=f"{type(error).__name__}: {said}").save(folder / "outcome.json")
@@ -50,9 +49,9 @@ def run_contender(ways: Mapping[str, Way], wait: bool = False) -> None:
     outcome.save(folder / "outcome.json")
 
 
-def _measured(way: Way, task: Task) -> tuple[Outcome, list[np.ndarray]]:
+def _measured(way: Way, cases: Sequence[Case]) -> tuple[Outcome, list[np.ndarray]]:
     cpu_s, begun = _cpu_seconds(), time.monotonic()
-    pictures = [way(case) for case in task.cases]
+    pictures = [way(case) for case in cases]
     wall_s, cpu_s = time.monotonic() - begun, _cpu_seconds() - cpu_s
     return Outcome(cpu_s, wall_s, begun, sum(map(len, pictures))), pictures
 

@@ -32,18 +32,17 @@ def image(case: Case) -> np.ndarray:
     """One image."""
     data = Path(case.path).read_bytes()
     return _pixels(
-        decode_image(data, max_pixels=_pixels_of(case), max_source_pixels=MOST_SOURCE_PIXELS)
+        decode_image(
+            data, max_pixels=case.width * case.height, max_source_pixels=MOST_SOURCE_PIXELS
+        )
     )
 
 
 def _video(case: Case, sampling: VideoSampling) -> np.ndarray:
     with open(case.path, "rb") as file:
-        return _pixels(decode_video(file, sampling=sampling, max_frame_pixels=_pixels_of(case)))
-
-
-def _pixels_of(case: Case) -> int:
-    """A budget that leads to the case's size and not, by rounding, to one row less."""
-    return case.width * (case.height + 1)
+        return _pixels(
+            decode_video(file, sampling=sampling, max_frame_pixels=case.width * case.height)
+        )
 
 
 def _pixels(frames: Frames) -> np.ndarray:
