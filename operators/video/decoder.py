@@ -111,6 +111,8 @@ class Decoder:
         return not is_referred_to(memoryview(packet), self._codec, self._lengths)
 
     def _decoded(self, packet: Any, wanted: bool, is_first: bool) -> list[Any]:
+        if self._lookahead is not None and not self._lookahead.knows_parameters(packet):
+            self._lookahead, self.looks_ahead = None, False
         self._trust.feed(packet, wanted=wanted, is_first=is_first)
         if packet.is_corrupt and self._corrupt_is_cut:
             self._trust.fail()

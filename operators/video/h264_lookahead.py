@@ -72,6 +72,23 @@ class Lookahead:
             raise NotUnderstoodError("two parameter sets of the same number")
         self._known.add(unit)
 
+    def knows_parameters(self, packet: Any) -> bool:
+        """Whether a packet brings no parameters but known ones; False in doubt.
+
+        A decoder keeps those that it is given from one group to the next.
+        """
+        if packet.has_sidedata("new_extradata"):
+            return False
+        try:
+            units = split(bytes(packet), self._lengths)
+        except NotUnderstoodError:
+            return False
+        return all(
+            bytes(unit) in self._known
+            for unit in units
+            if unit[0] & 31 in (_SEQUENCE_SET, _PICTURE_SET)
+        )
+
     def begin(self) -> None:
         """The packets that follow are those of another group, of which none was read."""
         self._references = References()

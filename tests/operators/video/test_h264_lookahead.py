@@ -114,6 +114,20 @@ def test_a_decoder_that_takes_no_notice_is_found_out(container, counted, monkeyp
     assert len(found) == 4
 
 
+@pytest.mark.parametrize("most", [2, 3, 8])
+def test_where_streams_with_other_parameters_were_joined_all_is_decoded(most, counted):
+    params = PYRAMID | {"repeat-headers": 1, "keyint": 40}
+    first = make(Making("mpegts", params=params))
+    other = make(Making("mpegts", params=params | {"weightp": 0, "ref": 4, "cabac": 0}))
+    everything = shown(first + other, EVERY)
+    assert len(everything) > 200
+    counted.clear()
+    found = shown(first + other, VideoSampling(max_frames=most))
+    assert found == {number: everything[number] for number in found}
+    assert any(counted)
+    assert not counted[-1]
+
+
 def group(data: bytes) -> tuple[Lookahead, list]:
     """The first packets of a file, which the decoder has not seen."""
     with av.open(io.BytesIO(data)) as container:
@@ -195,6 +209,17 @@ def test_parameters_that_change_are_not_understood(pyramid):
     packets[5] = copied(packets[5], data=data)
     with pytest.raises(NotUnderstoodError, match="parameters change"):
         lookahead.stand_ins(packets, [True] * len(packets), is_end=True)
+
+
+def test_what_the_decoder_learns_meanwhile_is_noticed(pyramid):
+    lookahead, packets = group(pyramid)
+    assert all(map(lookahead.knows_parameters, packets))
+    unit = b"\x68\xee\x3c\x80"
+    data = len(unit).to_bytes(4, "big") + unit + bytes(packets[5])
+    assert not lookahead.knows_parameters(copied(packets[5], data=data))
+    assert not lookahead.knows_parameters(copied(packets[5], data=data[:-1]))
+    odd = SimpleNamespace(has_sidedata=lambda kind: kind == "new_extradata")
+    assert not lookahead.knows_parameters(odd)
 
 
 @pytest.mark.parametrize("is_corrupt", [False, True])
