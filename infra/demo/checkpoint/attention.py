@@ -28,6 +28,9 @@ def attend(
             mask = torch.ones(queries.shape[2], keys.shape[2], dtype=torch.bool).tril()
         with torch.autocast("cpu", enabled=False):
             return _spelled_out(queries, keys, values, mask)
+    if torch.is_autocast_enabled(queries.device.type):
+        # What turned the heads is float32, and in that a GPU has no fast attention.
+        queries, keys = queries.bfloat16(), keys.bfloat16()
     with torch.autocast(queries.device.type, enabled=False):
         return functional.scaled_dot_product_attention(
             queries,

@@ -38,9 +38,6 @@ MAKERS: dict[str, Maker] = {
 EXERCISES: dict[str, Maker] = {"one_question": of_one_picture.one_question}
 """What is only learned so that something else can be."""
 
-SEVERAL = frozenset({"sequence", "compare", "story", "listing"})
-"""Tasks whose lessons show several pictures."""
-
 
 def group_of(
     seed: int, size_of: Callable[[str], int], sizes: Sizes, weights: dict[str, float]
@@ -58,14 +55,14 @@ def group_of(
     size = size_of(name)
     seeds = range(seed, seed + size)
     by_system: dict[str, list[Lesson]] = defaultdict(list)
-    alike = sizes.for_group(rng, several=name in SEVERAL)
+    alike = sizes.for_group(rng)
     for lessons in (MAKERS | EXERCISES)[name](rng, seeds, alike):
         for lesson in lessons:
             by_system[lesson.system].append(lesson)
     groups = list(by_system.values())
     chosen = rng.choices(groups, [len(group) for group in groups])[0]
     wording = rng.randrange(2**32)
-    return [_reworded(lesson, wording) for lesson in chosen[:size]]
+    return [_reworded(replace(lesson, task=name), wording) for lesson in chosen[:size]]
 
 
 def _reworded(lesson: Lesson, seed: int) -> Lesson:

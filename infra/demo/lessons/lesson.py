@@ -93,6 +93,7 @@ class Lesson:
         shown: The media.
         answer: JSON, spaced as the engine's grammar spaces it.
         asides: What can be known on the way to it.
+        task: By name in the curriculum; empty outside of it.
     """
 
     system: str
@@ -100,6 +101,7 @@ class Lesson:
     shown: Shown
     answer: str
     asides: tuple[Aside, ...] = ()
+    task: str = ""
 
 
 def bound(task: str, **options: Any) -> BoundTask:

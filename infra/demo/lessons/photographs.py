@@ -19,19 +19,17 @@ class Sizes:
     Attributes:
         slice_area: Pixels of one slice.
         most_slices: Of a picture.
-        sliced: The share of groups whose pictures are cut into slices; a third of it where
-            a lesson has several pictures. Within a group all are alike, so that none waits
-            for a longer one.
+        sliced: The share of groups whose pictures are cut into slices. Within a group all are
+            alike, so that none waits for a longer one.
     """
 
     slice_area: int
     most_slices: int
     sliced: float
 
-    def for_group(self, rng: random.Random, *, several: bool) -> Sizes:
+    def for_group(self, rng: random.Random) -> Sizes:
         """Those of one group: all of its pictures are sliced, or none is."""
-        share = self.sliced / 3 if several else self.sliced
-        return replace(self, sliced=float(rng.random() < share))
+        return replace(self, sliced=float(rng.random() < self.sliced))
 
     def of(self, rng: random.Random, shape: float | None = None) -> tuple[int, int]:
         """Width and height of a picture, of a shape (width by height) or of any."""

@@ -61,6 +61,7 @@ class Group:
         slices: How many slices these sequences have.
         asides: (asides, 3): of each the sequence, the token and what is known there, as a
             place in `KNOWN`.
+        task: Of the lessons.
     """
 
     prefix: torch.Tensor
@@ -69,6 +70,7 @@ class Group:
     targets: torch.Tensor
     slices: int
     asides: torch.Tensor
+    task: str
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Step:
 
     groups: list[Group]
     slices: Slices | None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Of each group."""
+        return tuple(group.task for group in self.groups)
 
 
 @dataclass(frozen=True)
@@ -153,8 +160,10 @@ class Encoder:
             _padded([targets[common:] for _, _, targets in rows], IGNORED),
             len(pieces) - before,
             torch.tensor(
-                [(row, at - common, KNOWN.index(word)) for row, at, word in known]
+                [(row, at - common, KNOWN.index(word)) for row, at, word in known],
+                dtype=torch.long,
             ).view(-1, 3),
+            lessons[0].task,
         )
 
     def _known(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -14,24 +13,16 @@ from torch.nn import functional
 
 from infra.demo.checkpoint.architecture import Architecture
 from infra.demo.checkpoint.network import MiniCPMV
-from infra.demo.lessons.asides import KNOWN
 from infra.demo.training.examples import IGNORED, Group, Slices, Step, normalised
-from infra.demo.training.labels import CLASSES, EVERYWHERE, NOTHING, PADDING
+from infra.demo.training.heads import Knowing, Seeing
+from infra.demo.training.muon import Muon
+from infra.demo.training.packing import Packed
 
 SEEING_WEIGHT = 1.0
 """Of the loss on the vision tower beside that on the answers."""
 
 ASIDES_WEIGHT = 0.2
 """Of the loss on asides, likewise."""
-
-EMPTY_PATCH = 0.2
-"""The weight of patches that show nothing, which are most."""
-
-KIND_WEIGHT = 2.0
-"""Of the label that takes longest to learn, beside the others."""
-
-EMPTY_QUERY = 0.4
-"""The weight of queries in whose part nothing has its centre."""
 
 SEEING_RATES = {"muon": 10.0, "adamw": 2.0}
 TELLING_RATES = {"muon": 1.0, "adamw": 1.0}
@@ -52,11 +43,40 @@ FINAL_RATE = 0.02
 
 @dataclass(frozen=True)
 class Losses:
-    """Of one step: per token of the answers, per patch and label, per aside."""
+    """Of one step, on the device: nobody has to wait for them.
 
-    answers: float
-    seeing: float
-    asides: float
+    Attributes:
+        by_group: (groups,): per token of a group's answers.
+        seeing: Without dimensions: per patch and label.
+        asides: Without dimensions: per aside.
+    """
+
+    by_group: Tensor
+    seeing: Tensor
+    asides: Tensor
+
+    @property
+    def answers(self) -> Tensor:
+        """The mean over groups: long answers must not outweigh short ones."""
+        return self.by_group.mean() if len(self.by_group) else self.by_group.sum()
+
+    @property
+    def total(self) -> Tensor:
+        """What is made smaller."""
+        return self.answers + SEEING_WEIGHT * self.seeing + ASIDES_WEIGHT * self.asides
+
+
+@dataclass(frozen=True)
+class Rise:
+    """Where the learning rate rises anew, and optimisers forget what went before.
+
+    Attributes:
+        first: The first step.
+        height: How high it rises, as a multiple of the learner's rate.
+    """
+
+    first: int
+    height: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,77 +88,26 @@ class Schedule:
         seeing_until: The step up to which vision tower and resampler learn alone; from then
             on the language model and the resampler do.
         together_from: The step from which all do.
-        anew_at: Steps from which the learning rate rises and falls anew, and optimisers
-            have forgotten what went before; the first is 0.
+        rises: In the order of their steps; the first is at 0.
     """
 
     steps: int
     seeing_until: int = 0
     together_from: int = 0
-    anew_at: tuple[int, ...] = (0,)
+    rises: tuple[Rise, ...] = (Rise(0),)
 
-    def part_of(self, step: int) -> tuple[int, int]:
-        """The part of the training, between two such steps, in which a step is."""
-        bounds = (*self.anew_at, self.steps)
-        return next((a, b) for a, b in pairwise(bounds) if step < b or b == self.steps)
+    def share(self, step: int) -> float:
+        """The learning rate of a step, as a share of the learner's.
 
-
-class Seeing(nn.Module):
-    """Heads that name what is seen; of use in training only.
-
-    One for the patches that leave the vision tower, one for the resampler's queries.
-    """
-
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        self.patches = nn.Linear(architecture.vision_hidden, sum(CLASSES.values()))
-        self.queries = nn.Linear(architecture.hidden, sum(CLASSES.values()))
-
-    def forward(self, features: Tensor, embeddings: Tensor, slices: Slices) -> Tensor:
-        """The loss of a step's slices, averaged over labels.
-
-        Args:
-            features: (slices, most patches, vision_hidden).
-            embeddings: (slices, queries, hidden).
-            slices: Whose labels are to be found.
+        It goes up in a line, then down in half a cosine until the next rise.
         """
-        by_patch = _naming_loss(self.patches(features), slices.labels, EMPTY_PATCH)
-        by_query = _naming_loss(self.queries(embeddings), slices.query_labels, EMPTY_QUERY)
-        return by_patch + by_query
-
-
-class Knowing(nn.Module):
-    """A head that says what is known halfway through the language model; likewise."""
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.words = nn.Linear(hidden, len(KNOWN))
-
-    def forward(self, halfway: Tensor, asides: Tensor) -> Tensor:
-        """The mean loss over asides.
-
-        Args:
-            halfway: (sequences, tokens, hidden), between two layers.
-            asides: See `Group`; at least one.
-        """
-        rows, places, words = asides.to(halfway.device).unbind(1)
-        there = functional.rms_norm(halfway[rows, places], halfway.shape[-1:])
-        return functional.cross_entropy(self.words(there).float(), words)
-
-
-def _naming_loss(scores: Tensor, labels: Tensor, empty: float) -> Tensor:
-    """The mean loss over labels; places that show nothing have the weight `empty`."""
-    labels = labels.to(scores.device).long().flatten(0, 1)
-    labels = labels.masked_fill(labels == PADDING, IGNORED)
-    losses = []
-    by_label = scores.float().flatten(0, 1).split(list(CLASSES.values()), dim=-1)
-    for index, (name, one) in enumerate(zip(CLASSES, by_label, strict=True)):
-        weights = torch.ones(one.shape[-1], device=one.device)
-        if name not in EVERYWHERE:
-            weights[NOTHING] = empty
-        loss = functional.cross_entropy(one, labels[:, index], weights, ignore_index=IGNORED)
-        losses.append(KIND_WEIGHT * loss if name == "kind" else loss)
-    return torch.stack(losses).mean()
+        ends = (*(rise.first for rise in self.rises[1:]), self.steps)
+        spans = list(zip(self.rises, ends, strict=True))
+        rise, end = next((r, e) for r, e in spans if step < e or e == self.steps)
+        begun = step - rise.first
+        warm = min((begun + 1) / WARM_UP_STEPS, 1.0)
+        fall = (1 + math.cos(math.pi * min(begun / (end - rise.first), 1.0))) / 2
+        return rise.height * warm * (FINAL_RATE + (1 - FINAL_RATE) * fall)
 
 
 class Learner:
@@ -155,6 +124,8 @@ class Learner:
         self, architecture: Architecture, seed: int, schedule: Schedule, peak_rate: float
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        # cuDNN plans anew for every shape, and of shapes there is no end: four times the time.
+        torch.backends.cuda.enable_cudnn_sdp(False)
         self.network = MiniCPMV(architecture)
         self.network.initialise(seed)
         torch.manual_seed(seed)
@@ -192,23 +163,14 @@ class Learner:
         chosen = {id(matrix) for matrix in matrices}
         others = [one for one in self._modules.parameters() if id(one) not in chosen]
         return {
-            "muon": torch.optim.Muon(
-                matrices, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"
-            ),
+            "muon": Muon(matrices, weight_decay=DECAY),
             "adamw": torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
         }
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step: up in a line, then down in half a cosine.
-
-        Once for each part of the schedule.
-        """
-        first, last = self.schedule.part_of(self.done)
-        begun = self.done - first
-        warm = min((begun + 1) / WARM_UP_STEPS, 1.0)
-        fall = (1 + math.cos(math.pi * min(begun / (last - first), 1.0))) / 2
-        return self.peak_rate * warm * (FINAL_RATE + (1 - FINAL_RATE) * fall)
+        """The learning rate of the next step."""
+        return self.peak_rate * self.schedule.share(self.done)
 
     @property
     def looks_better(self) -> bool:
@@ -216,49 +178,50 @@ class Learner:
         schedule = self.schedule
         return self.done < schedule.seeing_until or self.done >= schedule.together_from
 
-    def learn(self, step: Step) -> Losses:
+    def learn(self, step: Step | Packed) -> Losses:
         """Take one step."""
-        if self.done in self.schedule.anew_at:
+        if any(self.done == rise.first for rise in self.schedule.rises):
             self.optimisers = self._optimisers()
         rates = SEEING_RATES if self.done < self.schedule.seeing_until else TELLING_RATES
         for name, optimiser in self.optimisers.items():
             for settings in optimiser.param_groups:
                 settings["lr"] = self.rate * rates[name]
         with mixed(self.device):
-            answers, seeing, asides = self.losses(step)
-        (answers + SEEING_WEIGHT * seeing + ASIDES_WEIGHT * asides).backward()
+            losses = self.losses(step)
+        losses.total.backward()
         nn.utils.clip_grad_norm_(self._modules.parameters(), 1.0)
         for optimiser in self.optimisers.values():
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.done += 1
-        return Losses(answers.item(), seeing.item(), asides.item())
+        return Losses(
+            *(one.detach() for one in (losses.by_group, losses.seeing, losses.asides))
+        )
 
-    def losses(self, step: Step) -> tuple[Tensor, Tensor, Tensor]:
-        """The answers' loss a token, the vision tower's a patch, and asides'.
-
-        All groups count alike: long answers must not outweigh short ones.
-        """
-        embeddings, seeing = self._see(step)
-        nothing = torch.zeros((), device=self.device)
+    def losses(self, step: Step | Packed) -> Losses:
+        """A step's losses, with gradient."""
+        embeddings, seeing = self._see(step.slices)
+        if isinstance(step, Packed):
+            return self._packed_losses(step.to(self.device), embeddings, seeing)
         told, known, start = [], [], 0
         for group in step.groups:
             told.append(self._group_loss(group, embeddings[start : start + group.slices]))
             if len(group.asides):
                 known.append(self.knowing(self._halfway, group.asides))
             start += group.slices
-        answers = torch.stack(told).mean() if told else nothing
-        return answers, seeing, torch.stack(known).mean() if known else nothing
+        nothing = torch.zeros(0, device=self.device)
+        asides = torch.stack(known).mean() if known else nothing.sum()
+        return Losses(torch.stack(told) if told else nothing, seeing, asides)
 
-    def _see(self, step: Step) -> tuple[Tensor, Tensor]:
+    def _see(self, slices: Slices | None) -> tuple[Tensor, Tensor]:
         """Embeddings of all slices, and the loss on what is seen in them."""
-        if step.slices is None:
+        if slices is None:
             return torch.empty(0), torch.zeros((), device=self.device)
-        pixels = normalised(step.slices.patches.to(self.device))
+        pixels = normalised(slices.patches.to(self.device))
         with torch.set_grad_enabled(self.looks_better):
-            features = self.network.look(pixels, step.slices.sizes)
-        embeddings = self.network.resample(features, step.slices.sizes)
-        return embeddings, self.seeing(features, embeddings, step.slices)
+            features = self.network.look(pixels, slices.sizes)
+        embeddings = self.network.resample(features, slices.sizes)
+        return embeddings, self.seeing(features, embeddings, slices)
 
     def _group_loss(self, group: Group, embeddings: Tensor) -> Tensor:
         prefix = self.network.prefix(group.prefix.to(self.device))
@@ -272,6 +235,24 @@ class Learner:
         logits = self.network.logits(hidden[asked]).float()
         targets = group.targets.to(self.device)[asked]
         return functional.cross_entropy(logits, targets)
+
+    def _packed_losses(self, step: Packed, embeddings: Tensor, seeing: Tensor) -> Losses:
+        by_group = torch.zeros(len(step.tasks), device=self.device)
+        asides = torch.zeros((), device=self.device)
+        for batch in step.batches:
+            embedded = self.network.llm.model.embed_tokens(batch.tokens)
+            if len(batch.image_places):
+                seen = embeddings.flatten(0, 1)[batch.embeddings].to(embedded.dtype)
+                flat = embedded.flatten(0, 1).index_copy(0, batch.image_places, seen)
+                embedded = flat.view_as(embedded)
+            hidden = self.network.llm(embedded).flatten(0, 1)
+            logits = self.network.logits(hidden[batch.asked]).float()
+            losses = functional.cross_entropy(logits, batch.targets, reduction="none")
+            by_group = by_group.index_add(0, batch.groups, losses * batch.weights)
+            there = self._halfway.flatten(0, 1)[batch.aside_places]
+            known = self.knowing.losses(there, batch.words)
+            asides = asides + (known * batch.aside_weights).sum()
+        return Losses(by_group, seeing, asides)
 
     def save(self, path: Path) -> None:
         """Write all that is needed to go on; never half of it."""

@@ -6,11 +6,10 @@ import random
 import signal
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 import torch
-from tokenizers import Tokenizer
 from torch.utils.data import DataLoader, Dataset
 
 from infra.demo.checkpoint.architecture import Architecture
@@ -18,11 +17,9 @@ from infra.demo.lessons.curriculum import group_of
 from infra.demo.lessons.lesson import Lesson, Shown
 from infra.demo.lessons.photographs import SHAPES, Sizes, any_scene, photographed
 from infra.demo.training.examples import Encoder, Step
-from infra.demo.training.learner import Schedule
+from infra.demo.training.learner import Rise, Schedule
+from infra.demo.training.packing import Packed, pack
 from infra.demo.world.seeds import TRAINING_SEEDS
-
-GROUPS = 3
-"""Groups of a step."""
 
 GROUP_SIZES = {
     "sequence": 4,
@@ -95,6 +92,24 @@ REPEATING = {
     "video_windows": 1.0,
     "video_parts": 1.5,
 }
+EVERYTHING = {
+    "caption": 3.0,
+    "tags": 2.5,
+    "vqa": 6.0,
+    "one_question": 1.5,
+    "extract": 1.2,
+    "sentiment": 0.7,
+    "compare": 4.0,
+    "sequence": 3.0,
+    "listing": 5.0,
+    "story": 0.7,
+    "video_summary": 4.0,
+    "video_qa": 2.0,
+    "video_tags": 1.2,
+    "video_sentiment": 1.0,
+    "video_windows": 0.8,
+    "video_parts": 1.0,
+}
 """How often each comes. What `LOOKING` leaves out is forgotten, and comes again in the end."""
 
 
@@ -103,13 +118,15 @@ class Stage:
     """A part of the training.
 
     Attributes:
-        steps: How many, of `STEPS`.
+        steps: How many.
         sliced: Share of groups whose pictures are cut into slices.
         weights: How often each task comes. If there is none, vision tower and resampler
             learn alone, to name what is where.
         anew: Whether the learning rate rises and falls anew from here on.
         together: Whether the vision tower learns to answer too. Else it rests, so that a
             step takes half the time.
+        groups: Of lessons, in a step.
+        rate: Highest learning rate, as a multiple of the training's.
     """
 
     steps: int
@@ -117,63 +134,97 @@ class Stage:
     weights: dict[str, float]
     anew: bool = False
     together: bool = False
+    groups: int = 3
+    rate: float = 1.0
 
 
-STAGES = (
-    Stage(4760, 0.3, {}, anew=True),
-    Stage(1530, 0.15, TASKS_OF_ONE_PICTURE, anew=True),
-    Stage(2510, 0.25, ALL_TASKS),
-    Stage(1500, 0.45, ALL_TASKS),
-    Stage(3400, 0.1, LOOKING, anew=True),
-    Stage(600, 0.3, REPEATING, anew=True),
-    Stage(50, 0.3, REPEATING, together=True),
-)
-STEPS = sum(stage.steps for stage in STAGES)
+@dataclass(frozen=True)
+class Plan:
+    """The stages of a training, one after the other."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def steps(self) -> int:
+        """Of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    @property
+    def starts(self) -> list[int]:
+        """The number of the first step of each stage."""
+        return list(accumulate((stage.steps for stage in self.stages), initial=0))[:-1]
+
+    def of_steps(self, steps: int) -> Plan:
+        """The same with so many steps in all; every stage keeps its share."""
+        bounds = [round(at * steps / self.steps) for at in (*self.starts, self.steps)]
+        spans = [end - start for start, end in pairwise(bounds)]
+        scaled = zip(self.stages, spans, strict=True)
+        return Plan(tuple(replace(stage, steps=span) for stage, span in scaled))
+
+    def stage_of(self, number: int) -> Stage:
+        """The stage of a step."""
+        return self.stages[bisect_right(self.starts, number) - 1]
+
+    def schedule(self) -> Schedule:
+        """When what learns, and how fast."""
+        begun = list(zip(self.starts, self.stages, strict=True))
+        return Schedule(
+            self.steps,
+            seeing_until=min(first for first, stage in begun if stage.weights),
+            together_from=min(first for first, stage in begun if stage.together),
+            rises=tuple(Rise(first, stage.rate) for first, stage in begun if stage.anew),
+        )
 
 
-def first_steps(last: int) -> list[int]:
-    """The number of the first step of each stage, in a training of `last` steps."""
-    before = accumulate((stage.steps for stage in STAGES), initial=0)
-    return [round(number * last / STEPS) for number in before][:-1]
-
-
-def stage_of(number: int, last: int) -> Stage:
-    """The stage of a step."""
-    return STAGES[bisect_right(first_steps(last), number) - 1]
-
-
-def schedule(last: int) -> Schedule:
-    """When what learns, in a training of `last` steps."""
-    begun = list(zip(first_steps(last), STAGES, strict=True))
-    return Schedule(
-        last,
-        seeing_until=min(first for first, stage in begun if stage.weights),
-        together_from=min(first for first, stage in begun if stage.together),
-        anew_at=tuple(first for first, stage in begun if stage.anew),
+TWO_CORES = Plan(
+    (
+        Stage(4760, 0.3, {}, anew=True),
+        Stage(1530, 0.15, TASKS_OF_ONE_PICTURE, anew=True),
+        Stage(2510, 0.25, ALL_TASKS),
+        Stage(1500, 0.45, ALL_TASKS),
+        Stage(3400, 0.1, LOOKING, anew=True),
+        Stage(600, 0.3, REPEATING, anew=True),
+        Stage(50, 0.3, REPEATING, together=True),
     )
+)
+"""Three hours of two CPU cores."""
+
+GPU = Plan(
+    (
+        *TWO_CORES.stages,
+        Stage(2700, 0.6, EVERYTHING, anew=True, together=True, groups=32, rate=1.5),
+    )
+)
+"""What a GPU learns in eight minutes more, and two cores would learn in a day."""
 
 
 class Steps(Dataset[Step]):
-    """The steps of a training, each from seeds of its own."""
+    """The steps of a training, each from seeds of its own.
 
-    def __init__(self, encoder: Encoder, first: int, last: int) -> None:
-        self.encoder, self.first, self.last = encoder, first, last
+    Args:
+        encoder: Of the checkpoint.
+        plan: What is learned when.
+        first: Number of the first step.
+    """
+
+    def __init__(self, encoder: Encoder, plan: Plan, first: int) -> None:
+        self.encoder, self.plan, self.first = encoder, plan, first
 
     def __len__(self) -> int:
-        return self.last - self.first
+        return self.plan.steps - self.first
 
     def __getitem__(self, index: int) -> Step:
         number = self.first + index
         if index >= len(self):
             raise IndexError(index)
-        stage = stage_of(number, self.last)
+        stage = self.plan.stage_of(number)
         architecture = self.encoder.architecture
         if not stage.weights:
             return self.encoder.seeing(pictures_for(architecture, stage, number))
         return self.encoder.step(
             [
-                lessons_for(architecture, stage, number * GROUPS + group)
-                for group in range(GROUPS)
+                lessons_for(architecture, stage, number * stage.groups + group)
+                for group in range(stage.groups)
             ]
         )
 
@@ -184,7 +235,7 @@ def pictures_for(architecture: Architecture, stage: Stage, number: int) -> list[
     Most have one shape, so that they are one batch.
     """
     rng = random.Random(f"seeing {number}")
-    sizes = sizes_of(architecture, stage.sliced).for_group(rng, several=False)
+    sizes = sizes_of(architecture, stage.sliced).for_group(rng)
     shape = rng.choice(SHAPES)
     first = number * PICTURES % len(TRAINING_SEEDS)
     count = PICTURES // (1 + round(sizes.sliced) * architecture.max_slice_nums)
@@ -207,16 +258,25 @@ def sizes_of(architecture: Architecture, sliced: float) -> Sizes:
 
 
 def steps_from(
-    architecture: Architecture, tokenizer: Tokenizer, first: int, last: int, workers: int
-) -> Iterator[Step]:
-    """The steps from one number up to another, drawn by processes beside this one."""
+    encoder: Encoder, plan: Plan, first: int, workers: int, *, packed: bool
+) -> Iterator[Step | Packed]:
+    """The steps from one number on, drawn by processes beside this one.
+
+    Args:
+        encoder: Of the checkpoint.
+        plan: What is learned when.
+        first: Number of the first step.
+        workers: Processes; 0 to draw in this one.
+        packed: Whether steps are laid out for a GPU.
+    """
     loader = DataLoader(
-        Steps(Encoder(architecture, tokenizer), first, last),
+        Steps(encoder, plan, first),
         batch_size=None,
         shuffle=False,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_one_thread,
+        collate_fn=pack if packed else None,
     )
     return iter(loader)
 

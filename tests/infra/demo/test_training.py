@@ -7,18 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer
 
 from infra.demo.checkpoint.build import check_weights
-from infra.demo.checkpoint.tokenizer import train_tokenizer
-from infra.demo.checkpoint.trained import TRAINED
 from infra.demo.drawing import TRIPOD, arranged
 from infra.demo.lessons.asides import KNOWN
 from infra.demo.lessons.curriculum import MAKERS, group_of
 from infra.demo.lessons.lesson import Marks
 from infra.demo.lessons.photographs import Sizes
-from infra.demo.training import corpus as corpus_module
-from infra.demo.training.corpus import corpus
 from infra.demo.training.examination import examine
 from infra.demo.training.examples import IGNORED, Encoder, Step
 from infra.demo.training.labels import (
@@ -29,55 +24,21 @@ from infra.demo.training.labels import (
     patch_labels,
     query_labels,
 )
-from infra.demo.training.learner import Learner, Schedule
+from infra.demo.training.learner import Learner, Rise, Schedule
 from infra.demo.training.plan import (
+    GPU,
     PICTURES,
-    STAGES,
-    STEPS,
+    TWO_CORES,
+    Plan,
     Steps,
     lessons_for,
-    schedule,
-    stage_of,
 )
 from infra.demo.world.scene import Scene, Thing
 from infra.demo.world.series import ASPECTS
 from infra.demo.world.vocabulary import BACKGROUNDS, COLOURS, EVENT_KINDS
+from tests.fixtures.learning import ARCHITECTURE
 
-ARCHITECTURE = replace(
-    TRAINED,
-    hidden=128,
-    layers=1,
-    intermediate=128,
-    heads=2,
-    key_value_heads=1,
-    vision_hidden=64,
-    vision_layers=1,
-    vision_heads=1,
-    scale_resolution=56,
-    query_num=4,
-)
 MUG = Thing("mug", "red", "large", "at the left")
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus_module, "GROUPS_A_TASK", 2)
-        return train_tokenizer(corpus(), ARCHITECTURE.vocabulary)
-
-
-@pytest.fixture(scope="module")
-def encoder(tokenizer: Tokenizer) -> Encoder:
-    return Encoder(ARCHITECTURE, tokenizer)
-
-
-@pytest.fixture(scope="module")
-def step(encoder: Encoder) -> Step:
-    sizes = Sizes(56 * 56, 4, 0.5)
-    tasks = ("caption", "listing", "video_summary", "video_parts")
-    return encoder.step(
-        [group_of(seed, lambda _: 3, sizes, {task: 1.0}) for seed, task in enumerate(tasks)]
-    )
 
 
 def test_a_patch_is_labelled_by_what_is_around_its_centre() -> None:
@@ -166,8 +127,9 @@ def test_what_was_stopped_goes_on_as_if_it_had_not_been(step: Step, tmp_path) ->
     one.save(tmp_path / "state.pt")
     other.resume(tmp_path / "state.pt")
     assert other.done == 3
-    results = [(learner.learn(step), learner.rate) for learner in (one, other)]
-    assert results[0] == results[1]
+    results = [learner.learn(step).by_group for learner in (one, other)]
+    assert torch.equal(*results)
+    assert one.rate == other.rate
 
 
 def changed_by(learner: Learner, step: Step) -> set[str]:
@@ -182,7 +144,7 @@ def changed_by(learner: Learner, step: Step) -> set[str]:
 
 
 def test_first_it_learns_to_see_then_to_tell_then_both(encoder: Encoder, step: Step) -> None:
-    seeing = Steps(encoder, 0, 100)[0]
+    seeing = Steps(encoder, TWO_CORES, 0)[0]
     assert seeing.groups == []
     assert seeing.slices is not None
     assert len(seeing.slices) <= PICTURES + 5
@@ -205,37 +167,43 @@ def test_questions_about_text_alone_are_learned_too(encoder: Encoder) -> None:
 
 def test_the_rate_rises_and_falls_for_each_part() -> None:
     learner = Learner(
-        ARCHITECTURE, 0, Schedule(10_000, seeing_until=4000, anew_at=(0, 4000)), 1e-3
+        ARCHITECTURE, 0, Schedule(10_000, rises=(Rise(0), Rise(4000, height=0.5))), 1e-3
     )
     rates = []
     for learner.done in range(10_000):
         rates.append(learner.rate)
     assert rates[0] < 2e-5 < 9e-4 < rates[250] <= 1e-3
     assert rates[3999] < 3e-5
-    assert rates[4000] < 2e-5 < 9e-4 < rates[4300]
+    assert rates[4000] < 2e-5 < 4.5e-4 < rates[4300] <= 5e-4
     assert rates[-1] < 3e-5
 
 
 def test_every_step_has_seeds_of_its_own_and_every_stage_its_tasks() -> None:
     seen = set()
     for number in (0, 1, 5000):
-        for stage in STAGES[1:]:
+        for stage in GPU.stages[1:]:
             for lesson in lessons_for(ARCHITECTURE, stage, number):
                 seen.add((number, lesson.system, lesson.shown.pictures[0].tobytes()))
     assert len({number for number, *_ in seen}) == 3
-    assert set(STAGES[-1].weights) == set(MAKERS)
+    assert set(TWO_CORES.stages[-1].weights) == set(MAKERS)
+    assert set(GPU.stages[-1].weights) >= set(MAKERS)
 
 
-@pytest.mark.parametrize("last", [STEPS, 1000])
-def test_every_stage_has_its_share_of_the_steps(last: int) -> None:
-    in_turn = [stage_of(number, last) for number in range(last)]
-    assert [stage for stage, _ in itertools.groupby(in_turn)] == list(STAGES)
-    planned = schedule(last)
-    assert [in_turn[number].weights == {} for number in range(last)] == [
-        number < planned.seeing_until for number in range(last)
+@pytest.mark.parametrize("plan", [TWO_CORES, GPU, GPU.of_steps(1000)])
+def test_every_stage_has_its_share_of_the_steps(plan: Plan) -> None:
+    in_turn = [plan.stage_of(number) for number in range(plan.steps)]
+    assert [stage for stage, _ in itertools.groupby(in_turn)] == list(plan.stages)
+    planned = plan.schedule()
+    assert [stage.weights == {} for stage in in_turn] == [
+        number < planned.seeing_until for number in range(plan.steps)
     ]
-    assert all(in_turn[number].anew for number in planned.anew_at)
+    assert all(in_turn[rise.first].anew for rise in planned.rises)
     assert in_turn[planned.together_from].together
+
+
+def test_a_trial_has_as_many_steps_as_it_is_given() -> None:
+    assert GPU.of_steps(1000).steps == 1000
+    assert TWO_CORES.of_steps(TWO_CORES.steps) == TWO_CORES
 
 
 def test_what_is_known_on_the_way_has_its_place(encoder: Encoder) -> None:
