@@ -6,8 +6,9 @@ import io
 import os
 import tempfile
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any, BinaryIO
 
@@ -37,6 +38,12 @@ REQUESTS = 32
 
 IN_FLIGHT = 16
 """Requests of a file for what will be read; what is read now does not wait behind them."""
+
+LATENCY_S = 0.030
+"""Of a request, while none has been made."""
+
+BYTES_PER_S = 1e8
+"""That come of a file when many requests are under way."""
 
 
 class RangedFile(io.BufferedIOBase, BinaryIO):
@@ -69,6 +76,7 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
         self._changed = threading.Condition()
         self._there, self._asked = Spans(), Spans()
         self._in_flight = 0
+        self._latency_s: float | None = None
         self._expected: deque[tuple[int, int]] = deque()
         self._position = 0
         # Bytes asked for because nobody had said that they will be read, since the last leap.
@@ -77,13 +85,32 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
             self._keep(0, head)
             self._asked.add(0, len(head))
 
-    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Fetch ranges (start, end) in their order from now on, for they will be read."""
+    def expect(self, ranges: Iterable[tuple[int, int]], at_most: float = 1.0) -> None:
+        """Fetch ranges (start, end) from now on, for they will be read.
+
+        Args:
+            ranges: Offsets of their first bytes and of those after the last.
+            at_most: If they take longer than this part of the time that all the rest of the
+                object takes, that is fetched instead.
+        """
         wanted = [(max(0, start), min(end, self.size)) for start, end in ranges]
         with self._changed:
-            for start, end in merged(wanted, GAP_BYTES):
-                self._expected.extend(_pieces(start, end))
+            pieces = self._lacking(merged(wanted, GAP_BYTES))
+            whole = self._lacking([(0, self.size)])
+            is_worth_it = self._cost(pieces) <= at_most * self._cost(whole)
+            self._expected.extend(pieces if is_worth_it else whole)
             self._ask_for_expected()
+
+    def _lacking(self, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """What of them was not asked for yet, in pieces of one request each."""
+        gaps = (gap for span in spans for gap in self._asked.gaps(*span))
+        return [piece for gap in gaps for piece in _pieces(*gap)]
+
+    def _cost(self, pieces: Sequence[tuple[int, int]]) -> float:
+        """How long they take, seconds, of which one does not wait for another."""
+        latency_s = LATENCY_S if self._latency_s is None else self._latency_s
+        transfer_s = sum(end - start for start, end in pieces) / BYTES_PER_S
+        return transfer_s + len(pieces) * latency_s / IN_FLIGHT
 
     def readable(self) -> bool:
         """See `io.IOBase`."""
@@ -127,7 +154,7 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
         end = self.size if size < 0 else min(self._position + size, self.size)
         if self._position >= end:
             return b""
-        end = min(end, self._bring(self._position))
+        end = min(end, self._bring(self._position, end - self._position))
         data = os.pread(self._spool.fileno(), end - self._position, self._position)
         self._position += len(data)
         return data
@@ -149,13 +176,16 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
             if not self._in_flight:
                 self._spool.close()
 
-    def _bring(self, position: int) -> int:
-        """Wait for the byte at a position; answers where what is there from it on ends."""
+    def _bring(self, position: int, wanted: int) -> int:
+        """Wait for the byte at a position, of so many that are wanted from there on.
+
+        Answers where what is there from it on ends.
+        """
         with self._changed:
             known = self._asked.end_at(position)
             is_streaming = self._unforeseen >= PIECE_BYTES and not self._expected
             if known == position or (is_streaming and known - position < self._ahead() // 2):
-                end = position + self._ahead()
+                end = position + max(self._ahead(), min(wanted, PIECE_BYTES))
                 self._unforeseen += end - known
                 for piece in _pieces(position, end):
                     self._ask(*piece)
@@ -181,18 +211,20 @@ class RangedFile(io.BufferedIOBase, BinaryIO):
             self._ask(*self._expected.popleft())
 
     def _load(self, start: int, end: int) -> None:
-        data, failure = b"", None
+        data, failure, begun = b"", None, time.monotonic()
         try:
             if not self.closed:
                 data = self._fetch(start, end - start)
         except Exception as error:  # noqa: BLE001 - raised where the file is read
             failure = error
+        took_s = time.monotonic() - begun
         with self._changed:
             self._in_flight -= 1
             if self.closed:
                 if not self._in_flight:
                     self._spool.close()
                 return
+            self._latency_s = min(took_s, self._latency_s or took_s)
             self.failure = self.failure or failure or self._try_to_keep(start, data)
             self._ask_for_expected()
             self._changed.notify_all()
