@@ -20,9 +20,9 @@ from operators.video.formats import DEMUXERS, Allowed, codec_of, decoders
 from operators.video.isolation import as_it_comes, refuse_to_open
 from operators.video.ranges import (
     ByteIndex,
+    byte_index,
     spans_of_groups,
     spans_of_keyframes,
-    up_to_the_next,
 )
 from operators.video.structure import packs_frames
 from operators.video.timeline import KeyframeIndex
@@ -32,6 +32,9 @@ MAX_VIDEO_PIXELS = 8192 * 8192
 """Larger pictures are refused: a decoder holds up to seventeen of them."""
 
 _READ_BYTES = 1 << 18
+
+_REMOTE_READ_BYTES = 1 << 16
+"""FFmpeg says how much it wants where that is more, and so it comes in one request."""
 
 
 def _fail(code: FailureCode, message: str) -> ItemFailure:
@@ -71,6 +74,7 @@ class VideoReader:
         self._size = self._file.seek(0, io.SEEK_END)
         self._file.seek(0)
         self._steps = 0
+        read_bytes = _REMOTE_READ_BYTES if isinstance(self._file, RangedFile) else _READ_BYTES
         limits = {"codec_whitelist": decoders(self._allowed.codecs), "threads": "1"}
         self.container = av.open(
             as_it_comes(self._file),
@@ -78,7 +82,7 @@ class VideoReader:
             options={**limits, "max_pixels": str(MAX_VIDEO_PIXELS)},
             io_open=refuse_to_open,
             metadata_errors="replace",
-            buffer_size=_READ_BYTES,
+            buffer_size=read_bytes,
         )
         try:
             self.stream = self._choose_stream()
@@ -231,7 +235,7 @@ class VideoReader:
             entries = [
                 (e.timestamp, e.is_keyframe, e.pos, e.size) for e in self.stream.index_entries
             ]
-            self._bytes = _byte_index(entries, self._file.size)
+            self._bytes = byte_index(entries, self._file.size, float(self.tick_s))
         # In MP4 the index holds dts; the first packets' distance to pts holds for all, nearly.
         shift = self.start - first if has_every_packet and first is not None else 0
         shown = [number for number, tick in enumerate(ticks) if not key_ticks[tick]]
@@ -280,17 +284,3 @@ def _standing(stream: Any) -> tuple[bool, int]:
     context = stream.codec_context
     pixels = 0 if context is None else context.width * context.height
     return bool(stream.disposition & av.stream.Disposition.default), pixels
-
-
-def _byte_index(entries: Sequence[tuple[int, bool, int, int]], size: int) -> ByteIndex:
-    """From what PyAV knows of each packet, or of keyframes: tick, whether it is one, place."""
-    keys: list[int] = []
-    for number, (tick, is_keyframe, *_) in enumerate(entries):
-        if is_keyframe and (not keys or tick > entries[keys[-1]][0]):
-            keys.append(number)
-    starts = [start for *_, start, _ in entries]
-    if all(length for *_, length in entries):
-        spans = [(start, start + length) for *_, start, length in entries]
-    else:
-        spans = up_to_the_next(starts, size)
-    return ByteIndex([tick for tick, *_ in entries], spans, keys)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.storage.base import changed
-from operators.storage.ranged import BLOCK_BYTES, RangedFile
+from operators.storage.ranged import RangedFile
 from operators.video.boxes import fragment_starts, index_spans
 from operators.video.decode import decode_video
 from operators.video.ranges import (
+    KEYFRAME_BYTES,
+    KEYFRAME_S,
     ByteIndex,
+    byte_index,
     fetch_index,
     spans_of_groups,
     spans_of_keyframes,
@@ -40,8 +44,14 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def opened(data: bytes, pool: ThreadPoolExecutor) -> RangedFile:
-    file = RangedFile(lambda at, size: data[at : at + size], len(data), pool, data[:HEAD])
+def opened(
+    data: bytes, pool: ThreadPoolExecutor, note: Callable[[], None] = lambda: None
+) -> RangedFile:
+    def fetch(at: int, size: int) -> bytes:
+        note()
+        return data[at : at + size]
+
+    file = RangedFile(fetch, len(data), pool, data[:HEAD])
     fetch_index(file)
     return file
 
@@ -93,6 +103,43 @@ def test_of_a_long_file_only_what_is_needed_is_fetched(
             assert decoded(file, policy, 3) == decoded(data, policy, 3)
             assert file.fetched < len(data) / 2
             assert file.requests <= requests
+
+
+@pytest.mark.parametrize(
+    ("container", "muxer"),
+    [
+        ("mpegts", {}),
+        ("matroska", {"live": "1"}),
+        ("mp4", {"movflags": "frag_keyframe+empty_moov+skip_trailer"}),
+    ],
+)
+def test_what_has_no_index_is_fetched_whole_at_once(container, muxer, pool, tmp_path) -> None:
+    data = noise(tmp_path / "noise", container, muxer)
+    with opened(data, pool) as file:
+        assert decoded(file, "uniform", 3) == decoded(data, "uniform", 3)
+        assert file.fetched == len(data)
+        assert file.requests <= 4
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "frag_keyframe+empty_moov",
+    ],
+)
+def test_of_fragments_the_headers_are_fetched_many_at_once(
+    flags, pool, tmp_path, monkeypatch
+) -> None:
+    for name, least in (("GAP_BYTES", 512), ("BLOCK_BYTES", 4096), ("LATENCY_S", 0)):
+        monkeypatch.setattr(f"operators.storage.ranged.{name}", least)
+    data = noise(tmp_path / "noise", "mp4", {"movflags": flags})
+    begun = threading.Semaphore(0)
+    with opened(data, pool, lambda: begun.release()) as file:
+        # Nobody has read a fragment yet.
+        for _ in range(20):
+            assert begun.acquire(timeout=30)
+        assert decoded(file, "uniform", 3) == decoded(data, "uniform", 3)
+        assert file.fetched < len(data) * 0.6
 
 
 def test_what_could_not_be_read_is_told_and_not_taken_for_the_end(pool) -> None:
@@ -149,16 +196,18 @@ EVERY = ByteIndex(
     ticks=range(12),
     spans=[(1000 + 100 * n, 1100 + 100 * n) for n in range(12)],
     keys=[0, 6],
+    tick_s=0.04,
 )
 KEYS = ByteIndex(
     ticks=[0, 100, 200],
     spans=[(number * 10**6, (number + 1) * 10**6) for number in range(3)],
     keys=[0, 1, 2],
+    tick_s=0.1,
 )
 
 
 def test_with_every_packet_known_a_group_is_read_up_to_its_target() -> None:
-    assert spans_of_groups(EVERY, {0: [1]}) == EVERY.spans[:4]
+    assert spans_of_groups(EVERY, {0: [1]}) == EVERY.spans[:3]
     assert spans_of_groups(EVERY, {1: [7, 20]}) == EVERY.spans[6:]
     assert spans_of_keyframes(EVERY, [1]) == [(1600, 1700)]
 
@@ -166,9 +215,28 @@ def test_with_every_packet_known_a_group_is_read_up_to_its_target() -> None:
 def test_with_keyframes_known_a_group_is_read_in_part_and_never_past_the_next() -> None:
     [(start, end)] = spans_of_groups(KEYS, {0: [50]})
     assert start == 0
-    assert 550_000 < end < 750_000
+    assert 600_000 < end < 700_000
+    assert spans_of_groups(KEYS, {0: [99]}) == [(0, 10**6)]
     assert spans_of_groups(KEYS, {1: [500]}) == [(10**6, 2 * 10**6)]
-    assert spans_of_keyframes(KEYS, [0]) == [(0, 2 * BLOCK_BYTES)]
+    assert spans_of_keyframes(KEYS, [0]) == [(0, KEYFRAME_BYTES)]
+
+
+def test_a_keyframe_is_guessed_from_what_the_film_weighs() -> None:
+    heavy = ByteIndex(KEYS.ticks, KEYS.spans, KEYS.keys, tick_s=0.01)
+    assert spans_of_keyframes(heavy, [1]) == [(10**6, 10**6 + round(KEYFRAME_S * 10**6))]
+    one = byte_index([(0, True, 100, 0)], 10**6, 0.1)
+    assert spans_of_keyframes(one, [0]) == [(100, 100 + KEYFRAME_BYTES)]
+
+
+def test_an_index_tells_of_packets_or_of_keyframes() -> None:
+    packets = [(0, True, 100, 50), (1, False, 150, 20), (2, True, 300, 40)]
+    every = byte_index(packets, 1000, 0.1)
+    assert every.spans == [(100, 150), (150, 170), (300, 340)]
+    assert every.keys == [0, 2]
+    assert every.has_every_packet
+    some = byte_index([(0, True, 100, 0), (2, True, 300, 0)], 1000, 0.1)
+    assert some.spans == [(100, 300), (300, 1000)]
+    assert not some.has_every_packet
 
 
 def test_what_begins_at_one_place_ends_at_one() -> None:
