@@ -17,6 +17,7 @@ from operators.video.clock import Clock
 from operators.video.damage import Damage, failure_of
 from operators.video.decoder import Decoder
 from operators.video.formats import DEMUXERS, Allowed, codec_of, decoders
+from operators.video.iso_index import misleading_lists
 from operators.video.isolation import as_it_comes, refuse_to_open
 from operators.video.ranges import (
     ByteIndex,
@@ -68,6 +69,8 @@ class VideoReader:
         self._bytes: ByteIndex | None = None
         self._decoder = Decoder(corrupt_is_cut=file_type.name != "mpegts")
         self._is_packed = packs_frames(file, file_type)
+        is_iso = DEMUXERS[file_type.name] == "mov"
+        self._unseen = misleading_lists(file) if is_iso else []
         self._open()
 
     def _open(self) -> None:
@@ -77,7 +80,7 @@ class VideoReader:
         read_bytes = _REMOTE_READ_BYTES if isinstance(self._file, RangedFile) else _READ_BYTES
         limits = {"codec_whitelist": decoders(self._allowed.codecs), "threads": "1"}
         self.container = av.open(
-            as_it_comes(self._file),
+            as_it_comes(self._file, self._unseen),
             format=DEMUXERS[self._file_type.name],
             options={**limits, "max_pixels": str(MAX_VIDEO_PIXELS)},
             io_open=refuse_to_open,
@@ -272,7 +275,9 @@ class VideoReader:
     @property
     def frame_count(self) -> int | None:
         """See `PacketReader.frame_count`."""
-        return self.stream.frames or None
+        # Of a fragmented file the header counts only those before the first fragment.
+        frames = self.stream.frames
+        return max(frames, len(self.stream.index_entries)) if frames else None
 
     @property
     def aspect(self) -> Fraction | None:

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from operators.signatures import HEAD_BYTES, sniff
 from operators.storage.ranged import RangedFile
-from operators.video.boxes import Span, index_spans
+from operators.video.boxes import Span
+from operators.video.iso_index import index_spans
 from schemas.media import MediaKind
 
 _WITH_CUES = ("matroska", "webm")

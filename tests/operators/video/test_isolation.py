@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,9 @@ def test_where_no_file_reaches_there_is_no_way(tmp_path: Path, place: int) -> No
         assert seen.seek(4) == 4
         assert seen.seek(place) < 0
         assert seen.read(2) == b"45"
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 100])
+def test_a_box_that_is_not_to_be_seen_is_skipped(step: int) -> None:
+    seen = as_it_comes(io.BytesIO(b"0123....sidx89..sidx"), [4])
+    assert b"".join(iter(lambda: seen.read(step), b"")) == b"0123....free89..sidx"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -12,12 +11,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from operators.storage.base import changed
 from operators.storage.ranged import RangedFile
-from operators.video.boxes import fragment_starts, index_spans
 from operators.video.decode import decode_video
 from operators.video.ranges import (
     KEYFRAME_BYTES,
@@ -125,6 +121,9 @@ def test_what_has_no_index_is_fetched_whole_at_once(container, muxer, pool, tmp_
     "flags",
     [
         "frag_keyframe+empty_moov",
+        "frag_keyframe",
+        "frag_keyframe+empty_moov+dash",
+        "frag_keyframe+empty_moov+dash+global_sidx",
     ],
 )
 def test_of_fragments_the_headers_are_fetched_many_at_once(
@@ -142,6 +141,17 @@ def test_of_fragments_the_headers_are_fetched_many_at_once(
         assert file.fetched < len(data) * 0.6
 
 
+def test_where_visiting_fragments_takes_longer_the_whole_file_is_fetched(
+    pool, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("operators.storage.ranged.LATENCY_S", 0.03)
+    flags = "frag_keyframe+empty_moov+dash+global_sidx"
+    data = noise(tmp_path / "noise", "mp4", {"movflags": flags})
+    with opened(data, pool) as file:
+        assert decoded(file, "uniform", 3) == decoded(data, "uniform", 3)
+        assert file.requests <= 3
+
+
 def test_what_could_not_be_read_is_told_and_not_taken_for_the_end(pool) -> None:
     data = make(CLIPS["h264"])
 
@@ -153,43 +163,6 @@ def test_what_could_not_be_read_is_told_and_not_taken_for_the_end(pool) -> None:
             with pytest.raises(ItemFailure) as told:
                 decoded(file, "uniform", 5)
             assert told.value.code is FailureCode.CHANGED_OBJECT
-
-
-def test_the_index_of_an_iso_file_is_found_at_either_end(pool, tmp_path) -> None:
-    at_the_start = noise(tmp_path / "noise", "mp4", {"movflags": "faststart"})
-    for data in (make(CLIPS["h264"]), at_the_start):
-        spans = index_spans(io.BytesIO(data), len(data))
-        assert spans
-        [(start, end)] = spans
-        assert data[start + 4 : start + 8] == b"moov"
-        assert int.from_bytes(data[start : start + 4], "big") == end - start
-    for other in (b"", b"RIFF" * 100, make(CLIPS["h264 mkv"]), bytes(100)):
-        assert index_spans(io.BytesIO(other), len(other)) is None
-
-
-def test_the_fragments_of_a_file_are_found_where_it_lists_them() -> None:
-    data = make(CLIPS["h264 fragmented"])
-    starts = fragment_starts(io.BytesIO(data), len(data))
-    assert [data[start + 4 : start + 8] for start in starts] == [b"moof"] * len(starts)
-    assert len(starts) == data.count(b"moof") > 5
-    spans = index_spans(io.BytesIO(data), len(data))
-    assert spans
-    assert [start for start, _ in spans[1:]] == starts
-    without = data[: data.rindex(b"mfra") - 4]
-    assert fragment_starts(io.BytesIO(without), len(without)) == []
-    assert index_spans(io.BytesIO(without), len(without)) is None
-
-
-@given(st.binary(max_size=60), st.integers(0, 2**32 - 1))
-def test_any_bytes_list_fragments_within_the_file_or_none(tail: bytes, length: int) -> None:
-    mfro = b"\0\0\0\x10mfro\0\0\0\0" + length.to_bytes(4, "big")
-    data = b"x" * 50 + tail + mfro
-    for size in (len(data), 16 + len(tail)):
-        mfra = data[:-4] + size.to_bytes(4, "big")
-        assert all(
-            0 <= start < len(mfra) for start in fragment_starts(io.BytesIO(mfra), len(mfra))
-        )
-    assert fragment_starts(io.BytesIO(data), len(data)) is not None
 
 
 EVERY = ByteIndex(
