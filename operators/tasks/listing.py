@@ -304,8 +304,15 @@ def _row(category: Category | None, answer: Any, subject: Subject) -> ListingRow
         conflicts=[
             Conflict(claim=c.claim, seen=c.seen, image=subject.place(c.image - 1))
             for c in answer.conflicts
+            if _differ(c.claim, c.seen)
         ],
     )
+
+
+def _differ(claim: str, seen: str) -> bool:
+    """Whether a conflict is one: models also name what is claimed and seen alike."""
+    one, other = (" ".join(said.casefold().split()) for said in (claim, seen))
+    return one != other
 
 
 def _as_text(value: Any) -> str:

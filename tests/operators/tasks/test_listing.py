@@ -36,6 +36,23 @@ def listing(category: str, answer: dict[str, Any], **options: Any) -> dict[str, 
         return end.value.model_dump()
 
 
+def test_what_is_claimed_and_seen_alike_is_no_conflict() -> None:
+    conflicts = [
+        {"claim": "Mug", "seen": " mug ", "image": 1},
+        {"claim": "blue mug", "seen": "red mug", "image": 1},
+        {"claim": "large  Mug", "seen": "large mug", "image": 2},
+    ]
+    answer = {
+        "title": "Red mug",
+        "description": "A mug.",
+        "attributes": {"a1": None, "a2": None, "a3": None},
+        "tags": ["mug"],
+        "conflicts": conflicts,
+    }
+    row = listing("mug", answer, context=["text"])
+    assert row["conflicts"] == [{"claim": "blue mug", "seen": "red mug", "image": 0}]
+
+
 def test_a_listings_attributes_are_those_of_its_category_and_name_their_photograph():
     answer = {
         "title": "Red mug",
