@@ -13,15 +13,20 @@ from infra.demo.lessons import asides, films
 from infra.demo.lessons.lesson import Lesson, Marks, Shown, bound, lessons_of
 from infra.demo.lessons.of_one_picture import taxonomy, vocabulary
 from infra.demo.lessons.photographs import Sizes, sides
-from infra.demo.world.film import film_of
+from infra.demo.world.film import film_of, stilled
 from infra.demo.world.moods import mood_film_of
 from operators.tasks.base import Subject
 from operators.tasks.registry import WINDOWS, BoundTask
 from schemas.media import MediaKind
 
+MUCH_STILL = 0.25
+"""The share of films that show long what does not change."""
+
 
 def _film(seed: int, rng: random.Random, sizes: Sizes) -> tuple[Shown, list[films.Witnessed]]:
     film = film_of(seed, rng.choice((1, 1, 2, 2, 3, 3, 4)))
+    if rng.random() < MUCH_STILL:
+        film = stilled(film, rng)
     frames = rng.randint(2, 3) * len(film.shots) + rng.randint(0, 2)
     if rng.random() < 0.4:
         frames = max(8, 2 * len(film.shots))

@@ -10,8 +10,9 @@ from typing import Any
 
 from infra.demo.lessons import films
 from infra.demo.lessons.lesson import Lesson, Shown, bound, taught
+from infra.demo.lessons.of_films import MUCH_STILL
 from infra.demo.lessons.photographs import Sizes
-from infra.demo.world.film import film_of
+from infra.demo.world.film import Film, film_of, stilled
 from infra.demo.world.vocabulary import COLOURS, PATTERNS, PRODUCTS, indefinite
 from operators.tasks.base import Question, Subject
 from operators.tasks.sections import groups
@@ -31,7 +32,8 @@ def parts(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[li
     options = {"style": rng.choice(("catalogue", "catalogue", "lecture"))}
     task = bound("video_summary", **options)
     for seed in seeds:
-        video = _windows(seed, rng.choice((2, 3, 4, 5, 6, 8, 26)))
+        film = film_of(seed, rng.choice((2, 3, 4, 5, 6, 8, 26)))
+        video = _windows(stilled(film, rng) if rng.random() < MUCH_STILL else film)
         subject = Subject(NOTHING_SHOWN.frames())
         conversation = task.windowed_task.from_windows(task.options, video, subject)
         yield taught(conversation, NOTHING_SHOWN, teach, task.options)[0]
@@ -82,9 +84,8 @@ def _joined(texts: Sequence[str], most: int) -> str:
     return told
 
 
-def _windows(seed: int, count: int) -> VideoWindowsRow:
-    """What the windows of a film of so many shots would be described as, a window a shot."""
-    film = film_of(seed, count)
+def _windows(film: Film) -> VideoWindowsRow:
+    """What the windows of a film would be described as, a window a shot."""
     pts = [n * FRAME_STEP_S for n in range(int(film.duration_s / FRAME_STEP_S))]
     shots = films.witnessed(film, pts)
     return VideoWindowsRow(

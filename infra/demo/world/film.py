@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.demo.world.scene import Thing, changed, other, thing_of, words_of
 from infra.demo.world.vocabulary import BACKGROUNDS, EVENT_KINDS, EventKind, joined
 
 SHOT_SECONDS = (2.0, 2.5, 3.0)
 MOST_SHOTS = 5
+
+STILL = 0.75
+"""The share of shots in which nothing happens, in a film of which much is still."""
 
 _MOVE_S = 0.8
 """How long it takes a thing to get from place to place."""
@@ -95,6 +98,17 @@ class Film:
     def shot_at(self, at_s: float) -> Shot:
         """The shot of a second from the film's start."""
         return next((one for one in self.shots if at_s < one.end_s), self.shots[-1])
+
+
+def stilled(film: Film, rng: random.Random) -> Film:
+    """The same film, in most shots of which nothing happens: as most of a long one is."""
+    return Film(tuple(_still(one) if rng.random() < STILL else one for one in film.shots))
+
+
+def _still(shot: Shot) -> Shot:
+    """The same shot; the thing would leave long after it."""
+    never = shot.end_s + 10 * (shot.end_s - shot.start_s)
+    return replace(shot, before=shot.subject, event=Event("leaves", never, never, None))
 
 
 def told(subject: str, kind: EventKind | None, after: Thing | None) -> str:
