@@ -65,6 +65,11 @@ class Decoder:
         self.looks_ahead = self._lookahead is not None and is_alone
 
     @property
+    def lost_stand_in(self) -> bool:
+        """See `Trust`."""
+        return self._trust.lost_stand_in
+
+    @property
     def lacked_a_start(self) -> bool:
         """See `Trust`."""
         return self._trust.lacked_a_start

@@ -32,6 +32,7 @@ _BEYOND = b"\0\0\xff\xff"
 """Before the one bit by which ``first_mb_in_slice`` is 0, these make it 131,070."""
 
 _MOST_MACROBLOCKS = 131_070
+_MOST_SLICES = 128
 _ROOM = 8
 """Bytes of a slice that are left behind its header, lest a reader looks ahead."""
 
@@ -141,8 +142,8 @@ class Lookahead:
             raise NotUnderstoodError("a damaged packet, or other parameters")
         units = split(bytes(packet), self._lengths)
         slices = [unit for unit in units if unit[0] & 31 in _SLICES]
-        if not slices:
-            raise NotUnderstoodError("a packet without a slice")
+        if not 0 < len(slices) <= _MOST_SLICES:
+            raise NotUnderstoodError(f"a packet of {len(slices)} slices")
         if not is_wanted and not any(unit[0] & 0x60 for unit in slices):
             return []
         for unit in units:

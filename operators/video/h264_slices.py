@@ -13,8 +13,10 @@ from operators.video.h264_parameters import PictureSet, SequenceSet
 
 P, B, I = 0, 1, 2  # noqa: E741 - the standard's own names.
 IDR_SLICE = 5
-_USUAL_BYTES, _MOST_BYTES = 64, 4096
-"""Headers are short; those with many weights may have some hundred bytes."""
+_USUAL_BYTES, _MOST_BYTES = 64, 512
+"""Headers are short; that of 32 references in each list, with weights, fills the latter."""
+
+_MOST_HELD = 16
 
 
 class Slice(NamedTuple):
@@ -169,7 +171,7 @@ def _read_marking(bits: Bits, is_idr: bool) -> tuple[int, ...] | None:
         return None
     unmarked: list[int] = []
     while operation := bits.unsigned():
-        if operation != 1:
+        if operation != 1 or len(unmarked) == _MOST_HELD:
             raise NotUnderstoodError(f"memory management operation {operation}")
         unmarked.append(bits.unsigned() + 1)
     return tuple(unmarked)

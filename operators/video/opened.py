@@ -185,10 +185,16 @@ class VideoReader:
         """See `PacketReader.looks_ahead`."""
         return self._decoder.looks_ahead
 
+    @property
+    def lost_stand_in(self) -> bool:
+        """See `PacketReader.lost_stand_in`."""
+        return self._decoder.lost_stand_in
+
     def stand_ins(
         self, packets: Sequence[Any], wanted: Sequence[bool], is_end: bool
     ) -> list[bytes | None]:
         """See `PacketReader.stand_ins`."""
+        self._check_time()
         return self._decoder.stand_ins(packets, wanted, is_end=is_end)
 
     def feed(self, packet: Any, wanted: bool, stand_in: bytes | None = None) -> list[Any]:

@@ -66,10 +66,11 @@ class PacketReader(Protocol):
 
     @property
     def looks_ahead(self) -> bool:
-        """Whether `stand_ins` may find any among the packets that follow: hold them back.
+        """Whether `stand_ins` may find any among the packets that follow: hold them back."""
 
-        Not any more, after `drain`, if the decoder took no notice of one: frames are missing.
-        """
+    @property
+    def lost_stand_in(self) -> bool:
+        """Whether the decoder ever took no notice of one: it gets none any more."""
 
     def stand_ins(
         self, packets: Sequence[Any], wanted: Sequence[bool], is_end: bool

@@ -72,7 +72,7 @@ def _decode_ranges(
 ) -> Iterator[None]:
     fed: set[int] = set()
     again: set[int] = set()
-    looked_ahead = reader.looks_ahead
+    had_lost = reader.lost_stand_in
     for packets, is_end in _held_back(reader, timeline.packets_to_feed(wanted), wanted):
         answers = [packet.pts in wanted for packet in packets]
         yield from feed(reader, packets, answers, sink, is_end=is_end)
@@ -80,8 +80,8 @@ def _decode_ranges(
         if not is_end:
             continue
         yield from offer(sink, reader.drain())
-        if looked_ahead and not reader.looks_ahead:
-            looked_ahead = False
+        if reader.lost_stand_in and not had_lost:
+            had_lost = True
             again |= fed & sink.missing
         elif not reader.lacked_a_start:
             sink.give_up(fed)
