@@ -123,7 +123,8 @@ def decode_video(
     """Decode the frames of a video that a sampling policy wants, and its text subtitles.
 
     Frames are upright RGB. Exact: each is the one on screen at the wanted moment. Only the
-    groups of pictures that hold wanted frames are decoded.
+    groups of pictures that hold wanted frames are decoded, and of H.264, where its headers
+    tell, only the pictures that those depend on.
 
     Args:
         source: The file's bytes, or the file itself, open and seekable. Never a path or
