@@ -33,7 +33,7 @@ class Board:
         self._counters: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         self._pen = pen or Pen()
         self._journal = Journal(self._pen.deaths)
-        self._sole: tuple[str, str] | None = None
+        self._sole: str | None = None
         self._assembly = LocalAssembly()
         self._firsts = Firsts(near)
         self._fatal: str | None = None
@@ -59,10 +59,14 @@ class Board:
         return turn
 
     def claim(self, stage: str, name: str) -> bool:
-        """Let one stage work on one item while nothing else goes on; False while that is so."""
-        if self._sole not in (None, (stage, name)):
+        """Let one stage work on one item while nothing else goes on; False while that is so.
+
+        A stage has one worker then, which asks for one item at a time: if it asks for another
+        one, its predecessor has died of the last.
+        """
+        if self._sole not in (None, stage):
             return False
-        self._sole = (stage, name)
+        self._sole = stage
         self._pen.note(alone=(stage, whole_of(name)))
         return True
 

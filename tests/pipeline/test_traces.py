@@ -163,6 +163,14 @@ def test_who_was_alone_is_blamed_alone(tmp_path):
     assert opened(tmp_path, 2, takes_over=True).deaths == {}
 
 
+def test_who_takes_a_dead_workers_place_may_be_given_another_item_first(tmp_path):
+    board = Board(None, opened(tmp_path, 1).begin({}))
+    assert board.claim(ANNOTATE, A)
+    assert board.claim(ANNOTATE, B)
+    assert not board.claim(DECODE, B)
+    assert opened(tmp_path, 2, takes_over=True).deaths == {B: Deaths(0, {ANNOTATE: 1})}
+
+
 def test_a_trace_of_another_life_of_the_output_counts_for_nothing(tmp_path):
     Board(None, opened(tmp_path, 9).begin({})).begin(DECODE, [A])
     again = opened(tmp_path, 1)
