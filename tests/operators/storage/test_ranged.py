@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import random
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -115,33 +114,22 @@ def test_a_read_that_says_how_much_it_wants_takes_one_request(pool) -> None:
     assert remote.asked == [(1000, BLOCK_BYTES * 5)]
 
 
-@pytest.mark.parametrize(("at_most", "is_whole"), [(1.0, False), (0.1, True)])
+@pytest.mark.parametrize(
+    ("count", "at_most", "is_whole"), [(10, 1.0, False), (10, 0.1, True), (80, 1.0, True)]
+)
 def test_what_takes_longer_than_all_of_it_is_not_asked_for_by_itself(
-    pool, at_most: float, is_whole: bool
+    pool, count: int, at_most: float, is_whole: bool
 ) -> None:
     remote = Remote(DATA)
-    ranges = [(number << 20, (number << 20) + 1000) for number in range(10)]
+    step = len(DATA) // count
+    ranges = [(number * step, number * step + 1000) for number in range(count)]
     with opened(remote, pool) as file:
         file.expect(ranges, at_most)
         for start, _ in ranges:
             file.seek(start)
             assert file.read(1000) == DATA[start : start + 1000]
-    assert len(remote.asked) == (6 if is_whole else 10)
+    assert len(remote.asked) == (6 if is_whole else count)
     assert (file.fetched == len(DATA)) == is_whole
-
-
-def test_far_away_fewer_requests_are_made(pool) -> None:
-    def fetch(offset: int, size: int) -> bytes:
-        time.sleep(0.2)
-        return DATA[offset : offset + size]
-
-    ranges = [(number << 19, (number << 19) + 1000) for number in range(20)]
-    with RangedFile(fetch, len(DATA), pool) as file:
-        assert file.read(1) == DATA[:1]
-        file.expect(ranges)
-        file.seek(0)
-        assert file.read() == DATA
-    assert file.requests < 10
 
 
 def test_what_is_read_now_does_not_wait_for_what_is_expected(pool) -> None:

@@ -129,7 +129,7 @@ def test_what_has_no_index_is_fetched_whole_at_once(container, muxer, pool, tmp_
 def test_of_fragments_the_headers_are_fetched_many_at_once(
     flags, pool, tmp_path, monkeypatch
 ) -> None:
-    for name, least in (("GAP_BYTES", 512), ("BLOCK_BYTES", 4096), ("LATENCY_S", 0)):
+    for name, least in (("GAP_BYTES", 512), ("BLOCK_BYTES", 4096), ("REQUEST_BYTES", 0)):
         monkeypatch.setattr(f"operators.storage.ranged.{name}", least)
     data = noise(tmp_path / "noise", "mp4", {"movflags": flags})
     begun = threading.Semaphore(0)
@@ -142,9 +142,8 @@ def test_of_fragments_the_headers_are_fetched_many_at_once(
 
 
 def test_where_visiting_fragments_takes_longer_the_whole_file_is_fetched(
-    pool, tmp_path, monkeypatch
+    pool, tmp_path
 ) -> None:
-    monkeypatch.setattr("operators.storage.ranged.LATENCY_S", 0.03)
     flags = "frag_keyframe+empty_moov+dash+global_sidx"
     data = noise(tmp_path / "noise", "mp4", {"movflags": flags})
     with opened(data, pool) as file:
