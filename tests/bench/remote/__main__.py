@@ -26,7 +26,8 @@ from schemas.job import StorageSpec, VideoSampling
 from schemas.media import Frames
 from tests.bench.collection import BUCKET, client
 from tests.bench.machine import machine
-from tests.bench.remote.films import ensure_films
+from tests.bench.remote.films import WITHOUT_INDEX, ensure_films
+from tests.bench.remote.need import least_bytes
 from tests.bench.remote.proxy import Distance, FarAway
 
 FOLDER = Path(".demo/bench-media")
@@ -42,6 +43,9 @@ POLICIES: dict[str, dict[str, Any]] = {
     "64 keyframes": {"policy": "keyframes", "max_frames": 64},
     "64 of 20 s": {"policy": "dense", "from_s": 10.0, "to_s": 30.0, "max_frames": 64},
 }
+
+OF_WHOLE_FILES = ("32 snapped", "64 exact")
+"""What is wanted changes little where everything is fetched."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def main(arguments: list[str]) -> int:
                 continue
             s3.upload_file(str(path), BUCKET, path.name)
             uri, size = f"s3://{BUCKET}/{path.name}", path.stat().st_size
-            rows += list(_measured(name, uri, size, store, far, chosen.runs))
+            found = list(_measured(name, uri, size, store, far, chosen.runs))
+            rows += [_beside_least(row, path) for row in found]
             s3.delete_object(Bucket=BUCKET, Key=path.name)
     print(json.dumps(_figures(rows) | {"machine": about}))
     return 0
@@ -95,6 +100,8 @@ def _measured(
     name: str, uri: str, size: int, store: Store, far: FarAway, runs: int
 ) -> Iterator[dict[str, Any]]:
     for policy, settings in POLICIES.items():
+        if name in WITHOUT_INDEX and policy not in OF_WHOLE_FILES:
+            continue
         sampling = VideoSampling.model_validate(settings)
         parts: list[Reading] = []
         wholes: list[Reading] = []
@@ -120,6 +127,14 @@ def _measured(
             file=sys.stderr,
         )
         yield row
+
+
+def _beside_least(row: dict[str, Any], path: Path) -> dict[str, Any]:
+    """With the part of the film without which exact frames cannot be decoded."""
+    if row["policy"] not in ("32 exact", "64 exact"):
+        return row
+    least = least_bytes(path, POLICIES[row["policy"]]["max_frames"])
+    return row | {"least": round(least / path.stat().st_size, 4)}
 
 
 def _read(far: FarAway, work: Callable[[], Frames]) -> Reading:
@@ -154,6 +169,11 @@ def _figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
     by_name = {(row["film"], row["policy"]): row for row in rows}
     figures: dict[str, Any] = {
         key: by_name[of]["fraction"] for key, of in FRACTIONS.items() if of in by_name
+    }
+    figures |= {
+        key.replace("fraction", "least"): by_name[of]["least"]
+        for key, of in FRACTIONS.items()
+        if "least" in by_name.get(of, {})
     }
     plain = [row["requests_a_place"] for row in rows if row["film"].startswith("MP4, moov")]
     figures["most_requests_a_place"] = max(plain, default=None)

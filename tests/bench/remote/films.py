@@ -14,6 +14,11 @@ from tests.bench.media.film import FPS, Film, ensure_film
 LONG_GOP, SHORT_GOP = 250, 48
 WEBM_S = 60
 
+WITHOUT_INDEX = ("MP4, no list", "MKV, no cues", "MPEG-TS")
+"""Of which the whole file is fetched, whatever is wanted."""
+
+_FRAGMENTED = "frag_keyframe+empty_moov"
+
 
 def ensure_films(folder: Path, seconds: int) -> dict[str, Path]:
     """By name, where each lies; of one group length all but the WebM hold the same packets.
@@ -26,8 +31,11 @@ def ensure_films(folder: Path, seconds: int) -> dict[str, Path]:
     long = ensure_film(Film(seconds, LONG_GOP), folder)
     remuxed: dict[str, tuple[Path, str, dict[str, str]]] = {
         "MP4, moov first": (short, "mp4", {"movflags": "faststart"}),
-        "MP4, fragmented": (short, "mp4", {"movflags": "frag_keyframe+empty_moov"}),
+        "MP4, fragmented": (short, "mp4", {"movflags": _FRAGMENTED}),
+        "MP4, streamed": (short, "mp4", {"movflags": f"{_FRAGMENTED}+dash+global_sidx"}),
+        "MP4, no list": (short, "mp4", {"movflags": f"{_FRAGMENTED}+skip_trailer"}),
         "MKV": (short, "matroska", {}),
+        "MKV, no cues": (short, "matroska", {"live": "1"}),
         "MPEG-TS": (short, "mpegts", {}),
         "MP4, GOP 250": (long, "mp4", {"movflags": "faststart"}),
     }
