@@ -52,7 +52,12 @@ class StateSql:
                 f"({row}.item_version = l.item_version AND {row}.fingerprint = {fingerprint})"
             )
 
-        given_up = f"(NOT {failure}.retryable OR {failure}.attempts >= {attempts})"
+        # Whose answer another was to give has not been asked about by itself, ever.
+        tired = (
+            f"{failure}.attempts >= {attempts} "
+            f"AND {failure}.code <> {quoted(FailureCode.TWIN_FAILED)}"
+        )
+        given_up = f"(NOT {failure}.retryable OR {tired})"
         if retry is not None:
             wanted = ", ".join(quoted(code) for code in sorted(retry.codes))
             given_up += f" AND {failure}.code NOT IN ({wanted})" if wanted else " AND false"

@@ -129,6 +129,11 @@ def test_failures_that_were_given_up_are_tried_when_asked_for(root, codes, tried
     assert plan.counts.gave_up == 3 - len(tried)
 
 
+def test_whose_answer_another_was_to_give_has_not_been_tried_yet(root):
+    commit(root, failed("like-it", FailureCode.TWIN_FAILED, attempt=3))
+    assert set(items_of(plan_of(root, [listed("like-it")]))) == {"like-it"}
+
+
 def test_counts_add_up(root):
     commit(root, annotated("current"), failed("broken", FailureCode.CORRUPT))
     items = [
