@@ -134,7 +134,7 @@ class DecodeStage:
             self._blame.end([name])
 
     def __del__(self) -> None:
-        self._operator.close()
+        _close_operator_of(self)
 
 
 class AnnotateStage:
@@ -233,13 +233,20 @@ class AnnotateStage:
         os._exit(1)
 
     def __del__(self) -> None:
-        self._operator.close()
+        _close_operator_of(self)
 
     def _count(self, **changes: float) -> None:
         with self._lock:
             for name, change in changes.items():
                 self._counters[name] += change
             self._reporter.report(self._counters, now=True)
+
+
+def _close_operator_of(stage: DecodeStage | AnnotateStage) -> None:
+    """Ray makes an actor before it calls its `__init__`, and may end it in between."""
+    operator = getattr(stage, "_operator", None)
+    if operator is not None:
+        operator.close()
 
 
 def _name(item: Item) -> str:

@@ -299,3 +299,8 @@ def test_two_batches_of_poison_cost_what_each_of_them_may():
     assert poisoned(rows) == {name(number) for number in range(8, 16)}
     assert max(deaths.values()) <= 2
     assert deaths.total() <= 9
+
+
+@pytest.mark.parametrize("stage", [DecodeStage, AnnotateStage])
+def test_a_stage_whose_process_ends_before_it_is_made_goes_quietly(stage: type) -> None:
+    stage.__new__(stage).__del__()
