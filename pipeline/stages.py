@@ -134,7 +134,8 @@ class DecodeStage:
             self._blame.end([name])
 
     def __del__(self) -> None:
-        _close_operator_of(self)
+        if hasattr(self, "_operator"):  # Ray makes an actor before it calls `__init__`.
+            self._operator.close()
 
 
 class AnnotateStage:
@@ -233,20 +234,14 @@ class AnnotateStage:
         os._exit(1)
 
     def __del__(self) -> None:
-        _close_operator_of(self)
+        if hasattr(self, "_operator"):  # Ray makes an actor before it calls `__init__`.
+            self._operator.close()
 
     def _count(self, **changes: float) -> None:
         with self._lock:
             for name, change in changes.items():
                 self._counters[name] += change
             self._reporter.report(self._counters, now=True)
-
-
-def _close_operator_of(stage: DecodeStage | AnnotateStage) -> None:
-    """Ray makes an actor before it calls its `__init__`, and may end it in between."""
-    operator = getattr(stage, "_operator", None)
-    if operator is not None:
-        operator.close()
 
 
 def _name(item: Item) -> str:
