@@ -29,6 +29,9 @@ KEYFRAME_BYTES = 1 << 17
 KEYFRAME_S = 0.45
 """Of a film weighs as much as one of its keyframes, about."""
 
+REORDER_S = 0.1
+"""Just before a keyframe it is certain what is on screen once the keyframe was read."""
+
 INDEX_SHARE = 0.5
 """Of the time that fetching the whole file takes, for its index at most."""
 
@@ -109,12 +112,14 @@ def spans_of_groups(index: ByteIndex, groups: Mapping[int, Sequence[int]]) -> li
 
 def _part_of_group(index: ByteIndex, number: int, target: int) -> Span:
     start, end = index.spans[number]
-    begun = index.ticks[number]
-    if number + 1 == len(index.ticks) or target >= index.ticks[number + 1]:
+    if number + 1 == len(index.ticks):
         return start, end
+    begun, following = index.ticks[number : number + 2]
+    if target + REORDER_S / index.tick_s >= following:
+        return start, min(index.spans[number + 1][1], end + index.keyframe_bytes)
     keyframe = min(index.keyframe_bytes, end - start)
     ticks = (target - begun) * _SLACK + _MORE_S / index.tick_s
-    share = min(1.0, ticks / (index.ticks[number + 1] - begun))
+    share = min(1.0, ticks / (following - begun))
     return start, start + keyframe + round((end - start - keyframe) * share)
 
 

@@ -184,12 +184,13 @@ def test_with_every_packet_known_a_group_is_read_up_to_its_target() -> None:
     assert spans_of_keyframes(EVERY, [1]) == [(1600, 1700)]
 
 
-def test_with_keyframes_known_a_group_is_read_in_part_and_never_past_the_next() -> None:
+def test_with_keyframes_known_a_group_is_read_in_part_or_up_to_the_next_keyframe() -> None:
     [(start, end)] = spans_of_groups(KEYS, {0: [50]})
     assert start == 0
     assert 600_000 < end < 700_000
-    assert spans_of_groups(KEYS, {0: [99]}) == [(0, 10**6)]
-    assert spans_of_groups(KEYS, {1: [500]}) == [(10**6, 2 * 10**6)]
+    assert spans_of_groups(KEYS, {0: [98]}) == [(0, 10**6)]
+    assert spans_of_groups(KEYS, {0: [99]}) == [(0, 10**6 + KEYFRAME_BYTES)]
+    assert spans_of_groups(KEYS, {2: [250]}) == [(2 * 10**6, 3 * 10**6)]
     assert spans_of_keyframes(KEYS, [0]) == [(0, KEYFRAME_BYTES)]
 
 
