@@ -208,6 +208,7 @@ class DecodeOperator:
             _whole(medium),
             max_pixels=self._max_image_pixels,
             max_source_pixels=self._media.max_source_pixels,
+            max_decode_bytes=self._media.max_decode_bytes,
             formats=self._media.image_formats,
         )
 
@@ -219,6 +220,7 @@ class DecodeOperator:
             sampling=self._media.video,
             max_frame_pixels=self._max_frame_pixels,
             max_source_pixels=self._media.max_source_pixels,
+            max_decode_bytes=self._media.max_decode_bytes,
             formats=self._media.image_formats,
             cues=cues,
             check_time=check,

@@ -23,6 +23,7 @@ from pydantic import (
 from schemas.inputs import HttpSpec, InputSpec
 from schemas.media import (
     IMAGE_FORMATS,
+    MAX_DECODE_BYTES,
     VIDEO_CODECS,
     VIDEO_CONTAINERS,
     ImageFormat,
@@ -145,6 +146,12 @@ class MediaSpec(Section):
     )
     max_source_pixels: PositiveInt = Field(
         default=300_000_000, description="Images that claim more pixels fail as too_large."
+    )
+    max_decode_bytes: PositiveInt = Field(
+        default=MAX_DECODE_BYTES,
+        description="Images that would take more memory to decode, by an estimate from format, "
+        "size and mode, fail as too_large. Baseline JPEGs take hardly any, as they are decoded "
+        "at a reduced size; a pixel of PNG takes about 6 to 14 bytes, of WebP 18.",
     )
     image_formats: Annotated[tuple[ImageFormat, ...], Field(min_length=1)] = Field(
         default=IMAGE_FORMATS,

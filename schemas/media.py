@@ -11,6 +11,9 @@ ImageFormat = Literal["jpeg", "png", "webp", "avif", "heic", "gif", "tiff", "bmp
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 """What images are taken, as their content says."""
 
+MAX_DECODE_BYTES = 2 * 1024**3
+"""Most memory that decoding an image takes, unless the job says otherwise."""
+
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".heic", ".heif"}
     | {".hif", ".gif", ".bmp", ".tif", ".tiff"}

@@ -18,7 +18,7 @@ from operators.video.sampling import target_times
 from operators.video.shots import times_by_change, times_by_shots
 from operators.video.windows import block_means, change
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.media import IMAGE_FORMATS, Cue, Frames, MediaKind
+from schemas.media import IMAGE_FORMATS, MAX_DECODE_BYTES, Cue, Frames, MediaKind
 from schemas.sampling import VideoSampling
 
 MAX_FRAMES = 10_000
@@ -34,6 +34,7 @@ def decode_animation(
     sampling: VideoSampling,
     max_frame_pixels: int,
     max_source_pixels: int,
+    max_decode_bytes: int = MAX_DECODE_BYTES,
     formats: Collection[str] = IMAGE_FORMATS,
     cues: tuple[Cue, ...] = (),
     check_time: Callable[[], None] = lambda: None,
@@ -50,6 +51,7 @@ def decode_animation(
         sampling: Which frames; at most ``max_frames``.
         max_frame_pixels: Most pixels of each frame.
         max_source_pixels: Most pixels that a frame may claim.
+        max_decode_bytes: Most memory that decoding may take, by an estimate.
         formats: What may be read, as the content says.
         cues: Its subtitles.
         check_time: Called before each frame; ends the decode by raising `ItemFailure`.
@@ -58,7 +60,7 @@ def decode_animation(
         ItemFailure: As `decode_image`; also NOT_MEDIA if it is a still image, TOO_LARGE if it
             has more than `MAX_FRAMES`, and NO_FRAMES if it ends before the wanted moments.
     """
-    with opened(data, formats, max_source_pixels) as (image, kind):
+    with opened(data, formats, max_source_pixels, max_decode_bytes) as (image, kind):
         frames = _Played(image, kind, max_source_pixels, check_time)
         starts, duration_s = frames.timeline()
         moments: dict[int, float] = {}

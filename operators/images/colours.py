@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageCms
 
 _BITS_PER_SAMPLE_TAG = 258
 _SRGB = ImageCms.createProfile("sRGB")
+_SAMPLES_AT_ONCE = 256 * 1024
 
 
 def to_eight_bits(image: Image.Image) -> Image.Image:
@@ -41,16 +43,30 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _range(samples: np.ndarray) -> tuple[float, float]:
-    finite = samples[np.isfinite(samples)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    low, high = np.inf, -np.inf
+    for rows in _strips(samples):
+        finite = rows[np.isfinite(rows)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return (low, high) if low <= high else (0.0, 0.0)
 
 
 def _scaled(samples: np.ndarray, low: float, high: float) -> Image.Image:
-    scaled = samples.astype(np.float32)
-    scaled -= low
-    scaled *= 255.0 / max(high - low, 1e-12)
-    np.nan_to_num(scaled, copy=False)
-    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    result = np.empty(samples.shape, np.uint8)
+    for rows, of_result in zip(_strips(samples), _strips(result), strict=True):
+        scaled = rows.astype(np.float32)
+        scaled -= low
+        scaled *= 255.0 / max(high - low, 1e-12)
+        np.nan_to_num(scaled, copy=False)
+        of_result[:] = np.clip(np.rint(scaled), 0, 255)
+    return Image.fromarray(result)
+
+
+def _strips(samples: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of some rows each: what is computed between is many times the samples' size."""
+    height, width = samples.shape
+    step = max(1, _SAMPLES_AT_ONCE // width)
+    return (samples[start : start + step] for start in range(0, height, step))
 
 
 def _with_key(grey: Image.Image, deep: Image.Image) -> Image.Image:
@@ -58,7 +74,9 @@ def _with_key(grey: Image.Image, deep: Image.Image) -> Image.Image:
     key = deep.info.get("transparency")
     if not isinstance(key, int):
         return grey
-    alpha = Image.fromarray(np.where(np.asarray(deep) == key, 0, 255).astype(np.uint8))
+    opaque = (np.asarray(deep) != key).view(np.uint8)
+    opaque *= 255
+    alpha = Image.fromarray(opaque)
     return Image.merge("RGBA", (grey, grey, grey, alpha))
 
 

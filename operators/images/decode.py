@@ -10,9 +10,10 @@ from PIL import Image
 
 from operators.geometry import fit_within
 from operators.images.colours import to_eight_bits, to_rgb, transform_to_srgb
+from operators.images.limits import check_memory
 from operators.images.opening import opened
 from operators.images.pixels import as_image, packed, seen, shrunk, turned
-from schemas.media import IMAGE_FORMATS, Frames, MediaKind
+from schemas.media import IMAGE_FORMATS, MAX_DECODE_BYTES, Frames, MediaKind
 
 _ORIENTATION_TAG = 0x0112
 _SWAPS_SIDES = frozenset({5, 6, 7, 8})
@@ -23,6 +24,7 @@ def decode_image(
     *,
     max_pixels: int,
     max_source_pixels: int,
+    max_decode_bytes: int = MAX_DECODE_BYTES,
     formats: Collection[str] = IMAGE_FORMATS,
 ) -> Frames:
     """Decode an image, of an animation the first frame, into upright sRGB.
@@ -35,13 +37,14 @@ def decode_image(
         data: The file.
         max_pixels: Most pixels of the result.
         max_source_pixels: Most pixels that the file may claim.
+        max_decode_bytes: Most memory that decoding may take, by an estimate.
         formats: What may be read, as the content says.
 
     Raises:
         ItemFailure: EMPTY_FILE, NOT_MEDIA, FORMAT_NOT_ALLOWED, TOO_LARGE, TRUNCATED or
             CORRUPT, at the stage decode.
     """
-    with opened(data, formats, max_source_pixels) as (image, kind):
+    with opened(data, formats, max_source_pixels, max_decode_bytes) as (image, kind):
         pixels, source = rendered(image, max_pixels)
     return Frames(
         kind=MediaKind.IMAGE,
@@ -89,6 +92,7 @@ def _load(image: Image.Image, max_pixels: int) -> tuple[tuple[int, int], tuple[f
     if image.format in ("JPEG", "MPO"):
         source = image.size
         drafted = image.draft(None, fit_within(*source, max_pixels))
+        check_memory(image, source)
         if drafted is not None:
             image.load()
             return source, (drafted[1][2], drafted[1][3])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
+from operators.images.memory import bytes_to_decode, bytes_to_open
 from operators.signatures import FileType
 from schemas.failure import FailureCode, ItemFailure, Stage
 
@@ -41,13 +43,29 @@ def check_size(size: tuple[int, int], kind: FileType, max_source_pixels: int) ->
         )
 
 
-_allowed: ContextVar[tuple[FileType, int] | None] = ContextVar("allowed", default=None)
+@dataclass(frozen=True)
+class _Allowed:
+    kind: FileType
+    pixels: int
+    decode_bytes: int
+
+    def require_memory(self, needed: int, size: tuple[int, int]) -> None:
+        if needed > self.decode_bytes:
+            raise _too_large(
+                f"the {self.kind.name} of {size[0]} x {size[1]} pixels takes about "
+                f"{needed / 1024**3:.1f} GiB to decode, more than the "
+                f"{self.decode_bytes / 1024**3:.1f} GiB allowed; raise media.max_decode_bytes "
+                "to take it, or convert it to a baseline JPEG"
+            )
+
+
+_allowed: ContextVar[_Allowed | None] = ContextVar("allowed", default=None)
 
 
 def _refuse_bombs(size: tuple[int, int], *, error_only: bool = False) -> None:
     allowed = _allowed.get()
     if allowed is not None:
-        check_size(size, *allowed)
+        check_size(size, allowed.kind, allowed.pixels)
 
 
 # Pillow asks this before it takes memory for what a frame of a GIF claims, which may be far
@@ -56,29 +74,49 @@ Image._decompression_bomb_check = _refuse_bombs
 
 
 @contextlib.contextmanager
-def limiting(kind: FileType, max_source_pixels: int) -> Iterator[None]:
-    """Inside, this thread's Pillow opens and plays nothing that claims more pixels.
+def limiting(kind: FileType, max_source_pixels: int, max_decode_bytes: int) -> Iterator[None]:
+    """Inside, this thread's Pillow opens and plays nothing that claims more.
 
     Args:
-        kind: For the message.
-        max_source_pixels: How many are allowed.
+        kind: For messages.
+        max_source_pixels: How many pixels are allowed.
+        max_decode_bytes: How much memory, see `check_memory`.
     """
-    before = _allowed.set((kind, max_source_pixels))
+    before = _allowed.set(_Allowed(kind, max_source_pixels, max_decode_bytes))
     try:
         yield
     finally:
         _allowed.reset(before)
 
 
-def check_before_opening(data: bytes, kind: FileType, max_source_pixels: int) -> None:
-    """Check the size of a WebP: its decoder takes memory for two canvases when it is made.
+def check_memory(image: Image.Image, source: tuple[int, int]) -> None:
+    """Refuse, within `limiting`, an image that takes too much memory to decode.
+
+    Args:
+        image: Opened and not loaded; of a JPEG its reduced size counts.
+        source: (width, height) by the header.
 
     Raises:
         ItemFailure: TOO_LARGE.
     """
-    size = _webp_size(data[:30]) if kind.name == "webp" else None
+    allowed = _allowed.get()
+    if allowed is not None:
+        allowed.require_memory(bytes_to_decode(image, allowed.kind, source), source)
+
+
+def check_before_opening(data: bytes) -> None:
+    """Check, within `limiting`, a WebP: its decoder takes the memory when it is made.
+
+    Raises:
+        ItemFailure: TOO_LARGE.
+    """
+    allowed = _allowed.get()
+    if allowed is None or allowed.kind.name != "webp":
+        return
+    size = _webp_size(data[:30])
     if size is not None:
-        check_size(size, kind, max_source_pixels)
+        check_size(size, allowed.kind, allowed.pixels)
+        allowed.require_memory(bytes_to_open(size), size)
 
 
 def check_opened(

@@ -12,7 +12,12 @@ from typing import Any
 import pillow_heif
 from PIL import AvifImagePlugin, Image, PngImagePlugin, UnidentifiedImageError
 
-from operators.images.limits import check_before_opening, check_opened, limiting
+from operators.images.limits import (
+    check_before_opening,
+    check_memory,
+    check_opened,
+    limiting,
+)
 from operators.images.png_chunks import MAX_INFLATED_BYTES, essential
 from operators.signatures import HEAD_BYTES, FileType, end_is_missing, expect
 from schemas.failure import FailureCode, ItemFailure, Stage
@@ -50,7 +55,7 @@ def _fail(code: FailureCode, message: str) -> ItemFailure:
 
 @contextlib.contextmanager
 def opened(
-    data: bytes, formats: Collection[str], max_source_pixels: int
+    data: bytes, formats: Collection[str], max_source_pixels: int, max_decode_bytes: int
 ) -> Iterator[tuple[Image.Image, FileType]]:
     """An opened image file, and what it is. Its pixels are not loaded yet.
 
@@ -60,6 +65,8 @@ def opened(
         data: The file.
         formats: Names of those that may be read (`schemas.media.IMAGE_FORMATS`).
         max_source_pixels: Most pixels that it may claim.
+        max_decode_bytes: Most memory that decoding may take; of a JPEG, which may be decoded at
+            a reduced size, that is checked when it is loaded.
 
     Raises:
         ItemFailure: EMPTY_FILE, NOT_MEDIA, FORMAT_NOT_ALLOWED, TOO_LARGE, TRUNCATED or
@@ -72,14 +79,16 @@ def opened(
             f"{kind.name} is not among media.image_formats ({', '.join(formats)}); add it "
             "there, or convert the image to one of them",
         )
-    with _mapping_errors(data, kind), limiting(kind, max_source_pixels):
-        check_before_opening(data, kind, max_source_pixels)
+    with _mapping_errors(data, kind), limiting(kind, max_source_pixels, max_decode_bytes):
+        check_before_opening(data)
         readable = essential(data) if kind.name == "png" else data
         with Image.open(io.BytesIO(readable), formats=(_PLUGINS[kind.name],)) as image:
             check_opened(image, readable, kind, max_source_pixels)
             if kind.name == "jpeg":
                 # All at once: libjpeg slows down towards the end of each piece it is fed.
                 image.decodermaxblock = len(data)
+            else:
+                check_memory(image, image.size)
             if kind.name == "webp":
                 _keep_alpha(image)
             if kind.name == "tiff":

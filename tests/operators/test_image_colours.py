@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from operators.images import decode_image
+from operators.images import colours, decode_image
 from tests.media import profiles
 from tests.media.pictures import encoded
 from tests.media.profiles import ADOBE_RGB, WIDE_P3, Space
@@ -65,3 +65,19 @@ def test_a_profile_for_other_pixels_is_left_out() -> None:
         icc_profile=profiles.swapped_inks_profile(),
     )
     assert (decoded(data) == (200, 100, 50)).all()
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_deep_samples_are_scaled_strip_by_strip_as_they_would_be_at_once(
+    mode: str, monkeypatch
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 2**16, (50, 40), np.uint16)
+    deep = noise if mode == "I;16" else noise.astype(np.int32 if mode == "I" else np.float32)
+    # Beyond their natural range, with both ends in other strips.
+    deep[3, 5], deep[40, 7] = (0, 65_535) if mode == "I;16" else (-300_000, 300_000)
+    data = encoded(Image.fromarray(deep), "TIFF")
+    whole = decoded(data)
+    monkeypatch.setattr(colours, "_SAMPLES_AT_ONCE", 7 * 40)
+    assert (decoded(data) == whole).all()
+    assert (whole[3, 5] == 0).all()
+    assert (whole[40, 7] == 255).all()

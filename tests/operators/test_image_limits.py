@@ -1,10 +1,13 @@
 """Files that ask for too much: decoded, or refused by name, soon and with little memory."""
 
+import io
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,6 +86,105 @@ def test_the_claim_and_the_remedy_are_named() -> None:
     assert "40000 x 40000" in message
     assert "100,000,000" in message
     assert "media.max_source_pixels" in message
+
+
+def test_a_tiny_file_does_not_take_gigabytes() -> None:
+    data = hostile.webp_of_frames(1, (16_384, 16_384))
+    assert len(data) < 1000
+    with pytest.raises(ItemFailure) as caught:
+        decode_image(data, max_pixels=10**6, max_source_pixels=300_000_000)
+    assert caught.value.code is FailureCode.TOO_LARGE
+    for told in ("16384 x 16384", "4.6 GiB", "2.0 GiB", "media.max_decode_bytes", "JPEG"):
+        assert told in caught.value.message
+
+
+def large(form: str, mode: str = "RGB", **options: object) -> bytes:
+    picture = quadrants().resize((3000, 2000))
+    match mode:
+        case "I;16":
+            picture = pictures.Image.fromarray(
+                np.asarray(picture.convert("L"), np.uint16) * 257
+            )
+        case "P":
+            picture = picture.quantize(8)
+        case _:
+            picture = picture.convert(mode)
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+LARGE_PICTURES: dict[str, Callable[[], bytes]] = {
+    "jpeg": lambda: large("JPEG"),
+    "progressive jpeg": lambda: large("JPEG", progressive=True, subsampling=0),
+    "png": lambda: large("PNG"),
+    "transparent png": lambda: large("PNG", "RGBA"),
+    "palette png": lambda: large("PNG", "P"),
+    "deep png": lambda: large("PNG", "I;16"),
+    "webp": lambda: large("WEBP", method=0),
+    "transparent webp": lambda: large("WEBP", "RGBA", method=0),
+    "gif": lambda: large("GIF", "P"),
+    "tiff": lambda: large("TIFF", compression="tiff_adobe_deflate"),
+    "deep tiff": lambda: large("TIFF", "F"),
+    "bmp": lambda: large("BMP"),
+    "avif": lambda: large("AVIF", speed=10),
+}
+
+
+def test_a_jpeg_takes_less_than_its_pixels_would() -> None:
+    size = {"max_pixels": 10**6, "max_source_pixels": LIMIT}
+    decode_image(LARGE_PICTURES["jpeg"](), **size, max_decode_bytes=10_000_000)
+    for name in ("progressive jpeg", "png", "tiff"):
+        with pytest.raises(ItemFailure) as caught:
+            decode_image(LARGE_PICTURES[name](), **size, max_decode_bytes=30_000_000)
+        assert caught.value.code is FailureCode.TOO_LARGE
+        decode_image(LARGE_PICTURES[name](), **size, max_decode_bytes=60_000_000)
+
+
+PEAK = r"""
+import json, re, sys
+from pathlib import Path
+from operators.images import decode_image
+from operators.images.memory import bytes_to_decode
+from operators.images.opening import opened
+from schemas.media import IMAGE_FORMATS
+
+def of_status(name):
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(name + r":\s+(\d+)", status).group(1)) * 1024
+
+said = {}
+for path in [sys.argv[1], *sys.argv[1:]]:
+    data = Path(path).read_bytes()
+    with opened(data, IMAGE_FORMATS, 10**9, 10**12) as (image, kind):
+        source = image.size
+        if kind.name == "jpeg":
+            image.draft(None, (387, 258))
+        estimate = bytes_to_decode(image, kind, source)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = of_status("VmRSS")
+    decode_image(data, max_pixels=10**5, max_source_pixels=10**9)
+    said[path] = (estimate, of_status("VmHWM") - before)
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
+@pytest.mark.parametrize("name", LARGE_PICTURES)
+def test_the_estimate_is_no_less_than_what_it_takes(name: str, tmp_path) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(LARGE_PICTURES[name]())
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "65536"},
+    )
+    assert done.returncode == 0, done.stderr
+    [(estimate, taken)] = json.loads(done.stdout).values()
+    assert taken <= estimate * 1.05 + 2_000_000
+    assert estimate <= taken * 2 + 4_000_000
 
 
 @pytest.mark.parametrize("name", TAKEN)
