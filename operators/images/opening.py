@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import struct
 import warnings
@@ -42,6 +43,9 @@ Image.core.set_block_size(256 * 1024**2)
 # Pillow warns of every damaged EXIF block; a batch of millions has many.
 warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif)\..*")
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_INFLATED_BYTES
+# So does libtiff, on stderr; Pillow goes by what it returns. A build of Pillow may lack it.
+with contextlib.suppress(AttributeError, OSError):
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 # A decode worker has one CPU.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 pillow_heif.register_heif_opener(

@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -280,3 +281,13 @@ def test_nothing_is_printed_about_broken_images(tmp_path) -> None:
         [sys.executable, "-c", script, *names], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_broken_tiff_is_no_news_for_stderr(capfd) -> None:
+    file = io.BytesIO()
+    quadrants().save(file, "TIFF", compression="tiff_lzw")
+    tiff = bytearray(file.getvalue())
+    tiff[20:40] = bytes(20)
+    with pytest.raises(ItemFailure):
+        decode_image(bytes(tiff), max_pixels=10**4, max_source_pixels=10**6)
+    assert capfd.readouterr().err == ""
