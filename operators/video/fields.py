@@ -14,7 +14,7 @@ def one_field(frame: av.VideoFrame) -> av.VideoFrame:
     that is shrunk to what a model sees has rows enough in one field.
 
     Measured: 1080i to 448 x 252 takes 0.7 ms by this and 1.4 ms woven; FFmpeg's `estdif`, which
-    needs one frame only as well, takes 84 ms.
+    needs one frame only as well, takes 28 ms.
     """
     field = av.VideoFrame(frame.width, (frame.height + 1) // 2, frame.format.name)
     for woven, plane in zip(frame.planes, field.planes, strict=True):
