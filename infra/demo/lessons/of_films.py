@@ -13,7 +13,7 @@ from infra.demo.lessons import asides, films
 from infra.demo.lessons.lesson import Lesson, Marks, Shown, bound, lessons_of
 from infra.demo.lessons.of_one_picture import taxonomy, vocabulary
 from infra.demo.lessons.photographs import Sizes, sides
-from infra.demo.world.film import film_of, stilled
+from infra.demo.world.film import Film, film_of, lengthened, stilled
 from infra.demo.world.moods import mood_film_of
 from operators.tasks.base import Subject
 from operators.tasks.registry import WINDOWS, BoundTask
@@ -21,6 +21,9 @@ from schemas.media import MediaKind
 
 MUCH_STILL = 0.25
 """The share of films that show long what does not change."""
+
+CUT_SHOWN = 0.6
+"""The share of parts of long films in which a shot ends."""
 
 
 def _film(seed: int, rng: random.Random, sizes: Sizes) -> tuple[Shown, list[films.Witnessed]]:
@@ -34,11 +37,28 @@ def _film(seed: int, rng: random.Random, sizes: Sizes) -> tuple[Shown, list[film
     # From the first frame on, or from the middle of each part, as policies do.
     offset = rng.choice((0.0, 0.5, rng.random())) * step
     pts = tuple(round(offset + n * step, 3) for n in range(frames))
+    return _shown(film, pts, rng, sizes), films.witnessed(film, pts)
+
+
+def _part(seed: int, rng: random.Random, sizes: Sizes) -> tuple[Shown, list[films.Witnessed]]:
+    """A few frames from somewhere in a long film, often from where a shot ends."""
+    film = film_of(seed, rng.randint(2, 5))
+    film = lengthened(stilled(film, rng) if rng.random() < 0.75 else film, rng)
+    frames, step = rng.randint(3, 8), rng.choice((0.5, 1.0, 1.0, 2.0))
+    last = film.duration_s - frames * step
+    start = rng.uniform(0, last)
+    if rng.random() < CUT_SHOWN:
+        start = rng.choice(film.shots[1:]).start_s - rng.random() * frames * step
+    start = max(0.0, min(start, last))
+    pts = tuple(round(start + n * step, 3) for n in range(frames))
+    return _shown(film, pts, rng, sizes), films.witnessed(film, pts)
+
+
+def _shown(film: Film, pts: tuple[float, ...], rng: random.Random, sizes: Sizes) -> Shown:
     size = sides(rng, sizes.slice_area * rng.uniform(0.7, 1.0))
     pictures = tuple(draw_frame(film, at, *size) for at in pts)
     marks = tuple(Marks(tuple(filmed(film, at)), film.shot_at(at).background) for at in pts)
-    shown = Shown(MediaKind.VIDEO, pictures, marks, pts, film.duration_s)
-    return shown, films.witnessed(film, pts)
+    return Shown(MediaKind.VIDEO, pictures, marks, pts, film.duration_s)
 
 
 def _films(
@@ -68,7 +88,7 @@ def summaries(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterato
 def windows(rng: random.Random, seeds: Sequence[int], sizes: Sizes) -> Iterator[list[Lesson]]:
     """Descriptions of a part of a longer film."""
     for seed in seeds:
-        shown, shots = _film(seed, rng, sizes)
+        shown, shots = (_part if rng.random() < 0.7 else _film)(seed, rng, sizes)
         question = WINDOWS.task.question(WINDOWS.options, Subject(shown.frames()))
         answer = films.window(shots)(question, WINDOWS.options)
         known = asides.of_film(shots)

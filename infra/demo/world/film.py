@@ -15,6 +15,9 @@ MOST_SHOTS = 5
 STILL = 0.75
 """The share of shots in which nothing happens, in a film of which much is still."""
 
+LENGTHENED = (0.5, 1, 2, 5, 30)
+"""By how much shots of a long film are held longer."""
+
 _MOVE_S = 0.8
 """How long it takes a thing to get from place to place."""
 
@@ -109,6 +112,19 @@ def _still(shot: Shot) -> Shot:
     """The same shot; the thing would leave long after it."""
     never = shot.end_s + 10 * (shot.end_s - shot.start_s)
     return replace(shot, before=shot.subject, event=Event("leaves", never, never, None))
+
+
+def lengthened(film: Film, rng: random.Random) -> Film:
+    """The same film, whose shots are held for seconds or for minutes."""
+    shots: list[Shot] = []
+    for shot in film.shots:
+        start = shots[-1].end_s if shots else 0.0
+        end = start + (shot.end_s - shot.start_s) * rng.choice(LENGTHENED)
+        event = start + (end - start) * rng.uniform(0.1, 0.9)
+        lasts = shot.event.end_s - shot.event.start_s
+        happens = replace(shot.event, start_s=event, end_s=event + lasts)
+        shots.append(replace(shot, start_s=start, end_s=end, event=happens))
+    return Film(tuple(shots))
 
 
 def told(subject: str, kind: EventKind | None, after: Thing | None) -> str:
