@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,26 +144,58 @@ SAMPLED = 8
 SLACK = 0.25
 """Of few items, chance has its say; `make demo-eval` measures many."""
 
-RELIABLE = (
-    *("caption_1", "caption_2", "caption_3", "tags_f1", "sentiment", "chapters"),
-    "listing_attributes",
-)
-"""What the model does well, as its card says, or mostly; the others are only asked for."""
+AT_MOST = ("conflict_false_alarms",)
+
+BLIND = {
+    **dict.fromkeys(("caption_1", "caption_2", "caption_3", "sequence", "video_event"), 0.1),
+    **dict.fromkeys(("tags_f1", "sentiment"), 0.5),
+    **dict.fromkeys(("vqa", "compare"), 0.6),
+}
+"""What may be guessed of grey pictures: half of all questions, one mood of four, that two
+pictures are the same. What is listed of a thing its seller's words may tell."""
 
 
-def test_a_sample_of_what_is_measured(trained: RunningEngine, tmp_path: Path) -> None:
-    tally = Tally()
+def test_a_sample_of_what_is_measured_and_of_grey_pixels_nothing(
+    trained: RunningEngine, tmp_path: Path
+) -> None:
+    seeing, blind = Tally(), Tally()
     for part in PARTS:
         items = part.prepare(tmp_path, SEEDS[200 : 200 + SAMPLED])
         tasks = [bind_task(TaskSpec.model_validate(one)) for one in part.tasks]
         owed = [planned(one, part, tmp_path, tasks) for one in items.values()]
-        tables = {one.name: one.table for one in tasks}
-        for row in rows_of(trained, tasks, decode(trained, owed)):
-            answer = json.loads(row["answer"]) | {"frame_pts": row["frame_pts"]}
-            SCORERS[tables[row["task"]]](tally, items[row["item_id"]].truth, answer)
-    found = figures(tally)
+        decoded = decode(trained, owed)
+        for tally, shown_ in ((seeing, decoded), (blind, [greyed(one) for one in decoded])):
+            judge(tally, items, tasks, rows_of(trained, tasks, shown_))
+    found = figures(seeing)
     assert None not in found.values()
-    assert not {name for name in RELIABLE if found[name] < AIMS[name] - SLACK}, found
+    missed = {
+        name
+        for name, aim in AIMS.items()
+        if (found[name] > aim + SLACK if name in AT_MOST else found[name] < aim - SLACK)
+    }
+    assert not missed, found
+    guessed = figures(blind)
+    assert not {name for name, chance in BLIND.items() if guessed[name] > chance}, guessed
+
+
+def judge(
+    tally: Tally,
+    items: dict[str, EvaluationItem],
+    tasks: Sequence[BoundTask],
+    rows: Sequence[dict[str, Any]],
+) -> None:
+    tables = {one.name: one.table for one in tasks}
+    for row in rows:
+        answer = json.loads(row["answer"]) | {"frame_pts": row["frame_pts"]}
+        SCORERS[tables[row["task"]]](tally, items[row["item_id"]].truth, answer)
+
+
+def greyed(one: DecodedItem) -> DecodedItem:
+    """The same item, as another version of it: an engine may remember pixels."""
+    frames = one.frames
+    assert frames is not None
+    grey_ = replace(frames, pixels=bytes([128]) * memoryview(frames.pixels).nbytes)
+    return replace(one, item=replace(one.item, item_version="grey"), frames=grey_)
 
 
 def planned(one: EvaluationItem, part: Part, folder: Path, tasks: Sequence[BoundTask]) -> Item:
