@@ -17,14 +17,17 @@ from schemas.uris import join_uri
 
 LOG_FOLDER = "_delta_log"
 UNSAFE_RENAME = "AWS_S3_ALLOW_UNSAFE_RENAME"
+_NO = frozenset({"", "0", "false", "no", "off", "n"})
 
 
 def refuse_unsafe_environment(environ: Mapping[str, str] = os.environ) -> None:
     """Raise `UsageError` if the environment makes commits overwrite each other."""
-    if environ.get(UNSAFE_RENAME, "").lower() in ("1", "true"):
+    value = environ.get(UNSAFE_RENAME, "").strip()
+    # The log's library takes more words for yes than one would list here.
+    if value.lower() not in _NO:
         raise UsageError(
-            f"{UNSAFE_RENAME} is set: with it two commits at once lose rows silently; "
-            "unset it and run again"
+            f"{UNSAFE_RENAME} is set to {value!r}: with it two commits at once lose rows "
+            "silently; unset it and run again"
         )
 
 

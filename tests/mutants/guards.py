@@ -119,7 +119,7 @@ GUARDS = (
     Guard(
         "commits may not overwrite each other by the environment's leave",
         "pipeline/delta.py",
-        'if environ.get(UNSAFE_RENAME, "").lower() in ("1", "true"):',
+        "if value.lower() not in _NO:",
         "if False:",
         ("tests/pipeline/test_commit.py",),
     ),

@@ -169,10 +169,16 @@ def test_an_unreachable_store_ends_in_a_storage_error(tmp_path):
         sink.append(pa.Table.from_pylist([], schema=bound("caption").table_schema()))
 
 
-def test_unsafe_rename_is_refused():
-    refuse_unsafe_environment({})
+@pytest.mark.parametrize("value", ["true", "1", "yes", "ON", "y", "TRUE "])
+def test_unsafe_rename_is_refused(value):
     with pytest.raises(UsageError, match="AWS_S3_ALLOW_UNSAFE_RENAME"):
-        refuse_unsafe_environment({"AWS_S3_ALLOW_UNSAFE_RENAME": "true"})
+        refuse_unsafe_environment({"AWS_S3_ALLOW_UNSAFE_RENAME": value})
+
+
+def test_unsafe_rename_that_is_not_there_or_off_is_no_matter():
+    refuse_unsafe_environment({})
+    for value in ("", "false", "0", "off"):
+        refuse_unsafe_environment({"AWS_S3_ALLOW_UNSAFE_RENAME": value})
 
 
 def test_a_failure_keeps_the_time_at_which_its_item_failed_first(tmp_path):
