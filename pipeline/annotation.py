@@ -64,6 +64,11 @@ def annotate(
     # Not before: a listing that was cut short knows nothing of what is gone.
     policy, tables = run.job.output.gone, {**sink.results, FAILURES_TABLE: sink.failures}
     run.rows_gone = settle_gone(plan.gone, tables, policy)
+    if plan.damaged_shards and policy != "keep":
+        run.observer.note(
+            f"output.gone: {policy} waits until all of the input can be listed: "
+            f"{len(plan.damaged_shards)} damaged, such as {plan.damaged_shards[0]}."
+        )
     pen = traces.begin(plan.deaths)
     if not plan.counts.planned:
         return "nothing_to_do"

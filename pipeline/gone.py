@@ -1,4 +1,8 @@
-"""Rows of items that the input does not list any more, and of those that it lists again."""
+"""Rows of items that the input does not list any more, and of those that it lists again.
+
+A row that says that its item is gone says so no more once the item is back, whatever the
+policy is by then.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from operators.sources.tar_places import DAMAGED_PREFIX
 from pipeline.listed import quoted
 from pipeline.output_table import OutputTable
 from pipeline.owed import OwedTask
@@ -35,8 +40,25 @@ class Gone:
     returning: pa.Table
 
 
+def damaged_shards(database: duckdb.DuckDBPyConnection) -> list[str]:
+    """Addresses of shards that could be listed in part only, sorted.
+
+    Args:
+        database: As `pipeline.plan.planning` makes it.
+    """
+    rows = database.execute(
+        f"""SELECT DISTINCT media[1].uri FROM listing
+            WHERE starts_with(media[1].inside, {quoted(DAMAGED_PREFIX)}) ORDER BY 1"""
+    ).fetchall()
+    return [uri for (uri,) in rows]
+
+
 def find_gone(
-    database: duckdb.DuckDBPyConnection, tasks: Sequence[OwedTask], policy: GonePolicy
+    database: duckdb.DuckDBPyConnection,
+    tasks: Sequence[OwedTask],
+    policy: GonePolicy,
+    *,
+    whole: bool = True,
 ) -> list[Gone]:
     """Hold the output's rows against the listing.
 
@@ -44,29 +66,29 @@ def find_gone(
         database: As `pipeline.plan.planning` makes it.
         tasks: Whose rows.
         policy: What becomes of rows whose item is gone.
+        whole: Whether all of the input could be listed. Of another one nothing is known to be
+            gone: what is not listed may be in the part that could not be read.
 
     Raises:
         UsageError: If nothing at all is listed, and rows would be deleted for it.
     """
-    if policy == "keep":
-        return []
     found = []
     for index, owed in enumerate(tasks):
-        unmarked = "AND r.gone_at IS NULL" if policy == "mark" else ""
-        rows = f"result_{index} r"
-        leaving = f"{rows} WHERE NOT EXISTS (FROM listing l WHERE l.item_id = r.item_id)"
-        returning = (
-            f"{rows} JOIN listing l ON l.item_id = r.item_id WHERE r.gone_at IS NOT NULL"
-        )
-        name = owed.bound.name
-        gone = _keys(database, f"{leaving} {unmarked}", name)
-        found.append(Gone(owed.bound.table, gone, _keys(database, returning, name)))
-        if policy == "delete":
+        rows, name = f"result_{index} r", owed.bound.name
+        back = f"{rows} JOIN listing l ON l.item_id = r.item_id WHERE r.gone_at IS NOT NULL"
+        returning = _keys(database, back, name)
+        leaving = returning.slice(0, 0)
+        if policy != "keep" and whole:
+            unmarked = "AND r.gone_at IS NULL" if policy == "mark" else ""
+            gone = "WHERE NOT EXISTS (FROM listing l WHERE l.item_id = r.item_id)"
+            leaving = _keys(database, f"{rows} {gone} {unmarked}", name)
+        found.append(Gone(owed.bound.table, leaving, returning))
+        if policy == "delete" and whole:
             failures = f"failure_{index} r WHERE r.item_id NOT IN (SELECT item_id FROM listing)"
             lost = _keys(database, failures, name)
             found.append(Gone(FAILURES_TABLE, lost, lost.slice(0, 0)))
     _refuse_to_empty(database, found, policy)
-    return found
+    return [one for one in found if one.leaving.num_rows or one.returning.num_rows]
 
 
 def _keys(database: duckdb.DuckDBPyConnection, rows: str, task: str) -> pa.Table:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from operators.sources.base import ListedItem
 from operators.storage import open_store
 from pipeline.delta import open_table, query
-from pipeline.gone import Gone, find_gone
+from pipeline.gone import Gone, damaged_shards, find_gone
 from pipeline.journal import Deaths
 from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
 from pipeline.owed import OwedTask
@@ -72,6 +72,7 @@ class Plan:
         deaths: What is known of its items that runs died of, by name.
         resolved: Keys of failure rows whose item has its result by now.
         gone: What is to be done about rows of items that are not listed any more.
+        damaged_shards: What of the input could be listed in part only.
     """
 
     counts: PlanCounts
@@ -80,6 +81,7 @@ class Plan:
     deaths: dict[str, Deaths] = field(default_factory=dict)
     resolved: pa.Table | None = None
     gone: list[Gone] = field(default_factory=list)
+    damaged_shards: list[str] = field(default_factory=list)
 
 
 def make_plan(
@@ -127,10 +129,11 @@ def make_plan(
         plan.parts.extend(_write_parts(database, planned, folder, storage, "part"))
         plan.resolved = database.sql(_resolved_sql(tasks)).to_arrow_table()
         rows_of = list(tasks)
-        if windows is not None and gone != "keep":
+        if windows is not None:
             _load_state(database, len(rows_of), windows, output, storage)
             rows_of.append(windows)
-        plan.gone = find_gone(database, rows_of, gone)
+        plan.damaged_shards = damaged_shards(database)
+        plan.gone = find_gone(database, rows_of, gone, whole=not plan.damaged_shards)
     return plan
 
 
@@ -277,10 +280,16 @@ def _as_plan(table: pa.Table) -> pa.Table:
 
 
 def _resolved_sql(tasks: Sequence[OwedTask]) -> str:
-    """Failure rows left by a crash between the two commits of a result."""
+    """Failure rows that a result stands beside.
+
+    A crash between the two commits of a result leaves them, and so does a prompt that failed
+    and was taken back. Beside a current result a failure of whatever version is of the past.
+    """
     return " UNION ALL ".join(
         f"""SELECT f.item_id, {quoted(owed.bound.name)} AS task
             FROM failure_{index} f JOIN result_{index} r USING (item_id)
-            WHERE r.item_version = f.item_version AND r.fingerprint = f.fingerprint"""
+              LEFT JOIN joined j USING (item_id)
+            WHERE r.item_version = f.item_version AND r.fingerprint = f.fingerprint
+              OR j.states[{index + 1}].state = 'current'"""
         for index, owed in enumerate(tasks)
     )

@@ -14,6 +14,8 @@ from schemas.item import Medium
 TAR = "tar"
 MAX_WHAT_CHARS = 500
 _DAMAGED = "damaged"
+DAMAGED_PREFIX = f"{TAR}:{_DAMAGED}:"
+"""How the place of what cannot be read begins."""
 
 
 def member_place(offset: int, size: int) -> str:
@@ -31,7 +33,7 @@ def damaged_place(offset: int, code: FailureCode, what: str) -> str:
     """
     # Names of members get into the words; they are long or no Unicode if somebody wants it.
     plain = what[:MAX_WHAT_CHARS].encode("utf-8", "backslashreplace").decode()
-    return f"{TAR}:{_DAMAGED}:{offset}:{code}:{plain}"
+    return f"{DAMAGED_PREFIX}{offset}:{code}:{plain}"
 
 
 def read_member(stores: Stores, medium: Medium, max_bytes: int) -> bytes:

@@ -12,7 +12,7 @@ from pipeline.journal import Deaths, name_of
 from pipeline.owed import OwedTask
 from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.state_sql import Retry
-from schemas.failure import FailureCode, UsageError
+from schemas.failure import FailureCode
 from schemas.item import Item, Medium
 from schemas.item_tables import plan_to_items
 from schemas.job import DuplicateSpec, OutputSpec, StorageSpec
@@ -154,6 +154,14 @@ def test_a_failure_row_beside_a_current_result_is_reported_for_removal(root):
     assert plan.resolved.to_pylist() == [{"item_id": "a", "task": "caption"}]
 
 
+@pytest.mark.parametrize("of_then", [{"item_version": "v0"}, {"fingerprint": "f0"}])
+def test_a_failure_of_an_earlier_version_goes_once_there_is_a_current_result(root, of_then):
+    commit(root, annotated("a"), failed("a", FailureCode.CORRUPT, **of_then))
+    commit(root, annotated("stale"), failed("stale", FailureCode.CORRUPT, item_version="v2"))
+    plan = plan_of(root, [listed("a"), listed("stale", "v2")], (TAGS, CAPTION))
+    assert plan.resolved.to_pylist() == [{"item_id": "a", "task": "caption"}]
+
+
 def test_odd_names_travel_unharmed(root):
     names = ['/d/it\'s "x".jpg', "s3://b/ü %23#+.jpg", "/d/new\nline.png", "/d/😀.jpg"]
     plan = plan_of(root, [listed(name) for name in names])
@@ -272,24 +280,3 @@ def test_suspects_come_apart_and_who_killed_alone_comes_last(root):
     assert plan.deaths == {name_of(x, "v1"): deaths[name_of(x, "v1")] for x in "abc"}
     remove_plan(plan, STORAGE)
     assert not list((root / "_tagline").rglob("*.parquet"))
-
-
-def test_rows_of_items_that_are_gone_are_found_by_policy(root):
-    commit(root, annotated("stays"), annotated("gone"), failed("lost", FailureCode.CORRUPT))
-    listing = [listed("stays"), listed("new")]
-    assert plan_of(root, listing).gone == []
-
-    [marked] = plan_of(root, listing, gone="mark").gone
-    assert (marked.table, marked.returning.num_rows) == ("captions", 0)
-    assert marked.leaving.to_pylist() == [{"item_id": "gone", "task": "caption"}]
-
-    rows, failures = plan_of(root, listing, gone="delete").gone
-    assert rows.leaving.column("item_id").to_pylist() == ["gone"]
-    assert failures.table == "failures"
-    assert failures.leaving.column("item_id").to_pylist() == ["lost"]
-
-
-def test_an_empty_listing_never_means_that_all_is_gone(root):
-    commit(root, annotated("a"), annotated("b"))
-    with pytest.raises(UsageError, match="would remove all 2 rows"):
-        plan_of(root, [], gone="delete")

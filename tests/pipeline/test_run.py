@@ -32,9 +32,10 @@ RESOURCES = {"decode_workers": 1, "requests_in_flight": 8}
 class Recorder:
     def __init__(self) -> None:
         self.snapshots: list[Snapshot] = []
+        self.notes: list[str] = []
 
     def note(self, message: str) -> None:
-        pass
+        self.notes.append(message)
 
     def update(self, snapshot: Snapshot) -> None:
         self.snapshots.append(snapshot)

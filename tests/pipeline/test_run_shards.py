@@ -43,7 +43,10 @@ def test_samples_get_rows_and_a_damaged_shard_one_failure(bench):
     damaged = bench.input / "1.tar"
     damaged.write_bytes(damaged.read_bytes() + b"appended")
     shards = {"uris": str(bench.input), "carry": "sku"}
-    job = bench.job(input={"shards": shards}, tasks=TASKS, failures={"budget": 5})
+    output = {"uri": str(bench.output), "gone": "delete"}
+    job = bench.job(
+        input={"shards": shards}, tasks=TASKS, failures={"budget": 5}, output=output
+    )
     report = bench.run(job)
     assert (report.outcome, report.items_done, report.items_failed) == ("done", 3, 1)
     stories = {row["item_id"]: row for row in bench.rows("stories")}
@@ -55,3 +58,11 @@ def test_samples_get_rows_and_a_damaged_shard_one_failure(bench):
     report = bench.run(job)
     assert (report.items_done, report.items_failed) == (2, 0)
     assert len(bench.rows("stories")) == 4
+
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[: whole.index(b"001.a.png")])
+    assert bench.run(job).rows_gone == 0
+    assert len(bench.rows("stories")) == 4
+    note = bench.observer.notes[-1]
+    assert "output.gone: delete waits" in note
+    assert str(damaged) in note
