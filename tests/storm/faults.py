@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Fault(StrEnum):
 
 
 STORM_LENGTH = 5
+_BUCKET = re.compile("^/[^/?]+")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Request:
     @property
     def path(self) -> str:
         return urlsplit(self.target).path
+
+    @property
+    def below_bucket(self) -> str:
+        """The target without the bucket, whose name is another in each test."""
+        return _BUCKET.sub("", self.target, count=1)
 
     @property
     def is_listing(self) -> bool:
@@ -127,7 +134,7 @@ class Schedule:
         if self._storm_left:
             self._storm_left -= 1
             return Fault.SLOW_DOWN
-        key = (request.method, request.target, request.headers.get("range", ""))
+        key = (request.method, request.below_bucket, request.headers.get("range", ""))
         self._come[key] += 1
         left = _uniform(f"{self.seed} {key} {self._come[key]}")
         for fault, rate in self.rates.items():

@@ -97,6 +97,8 @@ def test_the_faults_are_those_of_the_seed_whoever_comes_first() -> None:
 
     assert drawn(1, requests) == drawn(1, requests[::-1])
     assert drawn(1, requests) != drawn(2, requests)
+    elsewhere = [Request("GET", f"/another/{number}", {}) for number in range(300)]
+    assert list(drawn(1, requests).values()) == list(drawn(1, elsewhere).values())
 
 
 READS: dict[str, Callable[[Store, str, str], bytes]] = {
