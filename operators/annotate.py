@@ -127,20 +127,34 @@ class AnnotateOperator:
         rows += [talk.as_row() for talk in late]
         return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
 
-    def copied(self, row: pa.Table, first: str, distance: int | None = None) -> pa.Table:
+    def copied(
+        self,
+        row: pa.Table,
+        first: str,
+        distance: int | None = None,
+        *,
+        of_elder: bool = False,
+    ) -> pa.Table:
         """The rows of an item that is not asked about: each is to take another's answer.
 
         Args:
             row: A table of `DECODED_SCHEMA` with one row, which is all of an item.
             first: The item whose answers they take.
             distance: How far their looks are apart; None if they show the very same.
+            of_elder: Whether an earlier run gave those answers.
 
         Returns:
             A table of `ANNOTATED_SCHEMA`.
         """
         [one] = table_to_decoded(row)
         talks = [
-            Talk(one, pending, seen=Seen.of(one.frames), copied_from=(first, distance))
+            Talk(
+                one,
+                pending,
+                seen=Seen.of(one.frames),
+                copied_from=(first, distance),
+                of_elder=of_elder,
+            )
             for pending in self._owed(one)
         ]
         rows = [talk.as_row() for talk in talks]

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from operators.fetch import Fetched, Fetcher, as_failure
 from operators.images import decode_animation, decode_image
-from operators.looks import look_of, shown_digest
+from operators.looks import content_digest, look_of
 from operators.signatures import HEAD_BYTES, FileType, confirm_kind
 from operators.video.decode import decode_long_video, decode_video
 from operators.video.formats import Allowed
@@ -135,7 +135,9 @@ class DecodeOperator:
                     failure = as_failure(error, Stage.DECODE, item)
                     break
                 left_out = sorted(fetched.left_out, key=lambda left: left.index)
-                digest = shown_digest(frames, left_out) if item.twin and not part else None
+                digest = None
+                if item.content_key is not None and part is None:
+                    digest = content_digest(frames, fetched.media, left_out)
                 seen = look_of(frames) if item.alike else None
                 look = seen.to_bytes() if seen else None
                 yield DecodedItem(item, frames, None, tuple(left_out), part, digest, look)

@@ -17,6 +17,7 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,9 +127,23 @@ def _grid(cells: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     return means
 
 
-def shown_digest(frames: Frames, left_out: Sequence[LeftOut] = ()) -> str:
-    """32 hex digits that stand for all that a model is shown of an item's media."""
+def content_digest(
+    frames: Frames, media: Sequence[bytes | BinaryIO], left_out: Sequence[LeftOut] = ()
+) -> str:
+    """32 hex digits that stand for all that a model is shown of an item's media.
+
+    Two items of one media policy that have the same are shown the same. They stand for the
+    files where those are at hand, which are far smaller than their pixels.
+
+    Args:
+        frames: What is shown.
+        media: What it was decoded from.
+        left_out: What is not shown.
+    """
     about = (frames.shapes, frames.pts_s, frames.duration_s, frames.cues, tuple(left_out))
-    digest = hashlib.blake2b(repr(about).encode(), digest_size=16)
-    digest.update(memoryview(frames.pixels))
+    files = [medium for medium in media if isinstance(medium, bytes)]
+    seen: Sequence[Any] = files if len(files) == len(media) else [frames.pixels]
+    digest = hashlib.blake2b(repr((about, [len(one) for one in seen])).encode(), digest_size=16)
+    for one in seen:
+        digest.update(one)
     return digest.hexdigest()

@@ -85,6 +85,7 @@ class Talk:
         tries: How often it was asked.
         repairs: What was changed of what is asked, see `operators.repairs`.
         copied_from: Whose answer the row is to take instead, and how far their looks are apart.
+        of_elder: Whether an earlier run gave that answer.
     """
 
     decoded: DecodedItem
@@ -98,6 +99,7 @@ class Talk:
     tries: int = 0
     repairs: list[str] = field(default_factory=list)
     copied_from: tuple[str | None, int | None] = (None, None)
+    of_elder: bool = False
     asked: list[_Asked] = field(default_factory=list)
 
     @property
@@ -184,9 +186,12 @@ class Talk:
             "finish_reason": seen.finish_reason,
             "engine_tries": self.tries,
             "repairs": self.repairs or None,
+            "content_key": item.content_key,
+            "content_digest": self.decoded.digest,
             "twin": (self.decoded.digest and item.twin) or (self.decoded.look and item.alike),
             "copied_from": self.copied_from[0],
             "copy_distance": self.copied_from[1],
+            "of_elder": self.of_elder,
         }
 
 

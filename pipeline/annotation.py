@@ -18,6 +18,7 @@ from pipeline.cluster import connect, disconnect
 from pipeline.commit import ResultSink
 from pipeline.copies import Copies
 from pipeline.draining import Draining
+from pipeline.elders import read_elders
 from pipeline.gone import settle_gone
 from pipeline.graph import Layout, annotated_tables, configure_ray_data, lay_out, shortage
 from pipeline.interruption import Interruption
@@ -113,8 +114,11 @@ def _drain(
         plan, run.job.storage, decode, annotate, layout, board, run.job.failures.attempts
     )
     try:
-        with Polled(graph, interruption.ask) as tables, Copies() as copies:
-            outcome = _collect(run, tables, sink, progress, board, copies)
+        with Copies() as copies:
+            for elders in read_elders(plan.elders, run.job.storage):
+                copies.know(elders)
+            with Polled(graph, interruption.ask) as tables:
+                outcome = _collect(run, tables, sink, progress, board, copies)
     except RayError as error:
         sink.flush()
         raise _as_tagline_error(run, error, progress) from error

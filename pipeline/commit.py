@@ -197,7 +197,7 @@ _CARRIED_RESULT = (
     *("item_id", "task", "uris", "carried", "item_version", "fingerprint", "attempt"),
     *("source_width", "source_height", "frame_pts", "requested_pts"),
     *("left_out", "context_cut"),
-    *("finish_reason", "repairs", "copied_from"),
+    *("finish_reason", "repairs", "copied_from", "content_key", "content_digest"),
     *("image_tokens", "prompt_tokens", "output_tokens"),
 )
 _CARRIED_FAILURE = ("item_id", "task", "kind", "uris", "item_version", "fingerprint")

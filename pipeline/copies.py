@@ -5,6 +5,8 @@ tasks with the same context), and pictures that may look alike. Decoding adds a 
 the model would be shown, and a look. The first item of a digest or look is annotated; the
 others travel on without an answer and take the first one's as soon as both have arrived here.
 
+Answers of earlier runs are told to it before all others; who takes one of those says so.
+
 Those that show the very same take its failure as well. What only looks alike might have fared
 better: it fails for now, and is asked about by itself in the next run.
 """
@@ -25,10 +27,12 @@ from schemas.item_tables import ANNOTATED_SCHEMA, failure_to_struct
 
 OF_THE_ITEM = (
     *("item_id", "kind", "item_version", "uris", "carried", "task", "fingerprint"),
-    *("replaces", "attempt", "failed_before", "twin", "copied_from"),
-    *("source_width", "source_height"),
+    *("replaces", "attempt", "failed_before", "twin", "copied_from", "of_elder"),
+    *("content_key", "content_digest", "source_width", "source_height"),
 )
 """What a copied row has of its own; all else is the answer's."""
+
+_OF_COPIES = ("twin", "copied_from")
 
 COSTS = ("image_tokens", "prompt_tokens", "output_tokens")
 
@@ -44,6 +48,8 @@ class Copies:
             self._rows.execute(f"PRAGMA {setting}")
         self._rows.execute("CREATE TABLE answered (item TEXT, task TEXT, row TEXT)")
         self._rows.execute("CREATE UNIQUE INDEX of_item ON answered (item, task)")
+        self._rows.execute("CREATE TABLE elders (item TEXT, task TEXT, row TEXT)")
+        self._rows.execute("CREATE UNIQUE INDEX of_elder ON elders (item, task)")
         self._rows.execute("CREATE TABLE waiting (for_item TEXT, task TEXT, row TEXT)")
         self._rows.execute("CREATE INDEX of_first ON waiting (for_item, task)")
 
@@ -59,6 +65,19 @@ class Copies:
         self._rows.close()
         self._folder.cleanup()
 
+    def know(self, elders: pa.Table) -> None:
+        """Keep answers of earlier runs.
+
+        Args:
+            elders: Of `ANNOTATED_SCHEMA`.
+        """
+        self._rows.execute("BEGIN")
+        self._rows.executemany(
+            "INSERT OR REPLACE INTO elders VALUES (?, ?, ?)",
+            ((row["item_id"], row["task"], _text(row)) for row in elders.to_pylist()),
+        )
+        self._rows.execute("COMMIT")
+
     def settled(self, annotated: pa.Table) -> pa.Table:
         """The rows that have an answer or a failure by now.
 
@@ -68,17 +87,31 @@ class Copies:
         Returns:
             Likewise. Rows of twins whose first is not here yet come out with it.
         """
-        if annotated.column("twin").null_count == annotated.num_rows:
+        if all(annotated.column(c).null_count == len(annotated) for c in _OF_COPIES):
             return annotated
         rows: list[dict[str, Any]] = []
         for row in annotated.to_pylist():
-            if row["twin"] is None:
+            if row["of_elder"]:
+                rows.append(self._of_elder(row))
+            elif row["twin"] is None:
                 rows.append(row)
             elif row["copied_from"] is None:
                 rows += [row, *self._answer(row)]
             else:
                 rows += self._take(row)
         return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
+
+    def _of_elder(self, row: dict[str, Any]) -> dict[str, Any]:
+        [found] = self._rows.execute(
+            "SELECT row FROM elders WHERE item = ? AND task = ?",
+            (row["copied_from"], row["task"]),
+        )
+        elder = json.loads(found[0])
+        copied = _copied(row, elder)
+        if row["copied_from"] == row["item_id"]:
+            # Its own, of before its file was written anew with the same content.
+            copied["copied_from"] = elder["copied_from"]
+        return copied
 
     def _answer(self, first: dict[str, Any]) -> list[dict[str, Any]]:
         """Keep a row for twins to come; returns those that have waited for it."""

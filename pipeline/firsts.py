@@ -85,15 +85,16 @@ def without_twins(
         operator: Makes the rows.
         board: Handle of the board.
     """
+    batch, of_elders = _without_elders(batch, operator)
     columns = ("item_id", "twin", "digest", "alike", "look")
     rows = zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
     shown = {
-        place: Shown(item_id, f"{twin}:{digest}" if digest else None, alike, look)
+        place: Shown(item_id, f"{twin}:{digest}" if twin and digest else None, alike, look)
         for place, (item_id, twin, digest, alike, look) in enumerate(rows)
-        if digest is not None or look is not None
+        if (twin and digest) or look is not None
     }
     if not shown:
-        return batch, []
+        return batch, of_elders
     firsts = ray.get(board.firsts_of.remote(list(shown.values())))
     taking = {
         place: first
@@ -105,4 +106,35 @@ def without_twins(
         for place, first in taking.items()
     ]
     asked = pa.array([place not in taking for place in range(batch.num_rows)])
-    return batch.filter(asked), copied
+    return batch.filter(asked), of_elders + copied
+
+
+def _without_elders(
+    batch: pa.Table, operator: AnnotateOperator
+) -> tuple[pa.Table, list[pa.Table]]:
+    """What earlier runs have not answered of a batch, and the rows of what they have."""
+    owed = batch.column("tasks").to_pylist()
+    copied, left = [], []
+    for place, (digest, tasks) in enumerate(
+        zip(batch.column("digest").to_pylist(), owed, strict=True)
+    ):
+        taking: dict[str, list[dict]] = {}
+        for task in tasks:
+            for elder in task["elders"] or ():
+                if elder["digest"] == digest:
+                    taking.setdefault(elder["item_id"], []).append(task)
+        for elder_id, of_elder in taking.items():
+            row = _owed_only(batch.slice(place, 1), [of_elder])
+            copied.append(operator.copied(row, elder_id, of_elder=True))
+        taken = {task["name"] for of_elder in taking.values() for task in of_elder}
+        left.append([task for task in tasks if task["name"] not in taken])
+    if not copied:
+        return batch, []
+    is_left = pa.array([bool(tasks) for tasks in left])
+    return _owed_only(batch, left).filter(is_left), copied
+
+
+def _owed_only(batch: pa.Table, tasks: list[list[dict]]) -> pa.Table:
+    field = batch.schema.field("tasks")
+    column = pa.array(tasks, field.type)
+    return batch.set_column(batch.schema.get_field_index("tasks"), field, column)

@@ -21,13 +21,14 @@ import pyarrow.parquet as pq
 from operators.sources.base import ListedItem
 from operators.storage import open_store
 from pipeline.delta import open_table, query
+from pipeline.elders import Elders, write_elders
 from pipeline.gone import Gone, damaged_shards, find_gone
 from pipeline.journal import Deaths
 from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
 from pipeline.owed import OwedTask
 from pipeline.state_sql import Retry, StateSql
 from pipeline.suspects import apart_sql, load_deaths
-from pipeline.twins import with_twins_sql
+from pipeline.twins import with_elders_sql, with_keys_sql, with_twins_sql
 from pipeline.windows import load_windows, with_windows_sql
 from schemas.item_tables import PLAN_SCHEMA
 from schemas.job import DuplicateSpec, GonePolicy, StorageSpec
@@ -69,6 +70,8 @@ class Plan:
         counts: How many items there are of each sort.
         parts: URIs of the Parquet parts, each of `PLAN_SCHEMA`.
         suspects: Those of the items that are to be tried alone after all others.
+        elders: URIs of Parquet parts of `ANNOTATED_SCHEMA`: answers of earlier runs that items
+            may take.
         deaths: What is known of its items that runs died of, by name.
         resolved: Keys of failure rows whose item has its result by now.
         gone: What is to be done about rows of items that are not listed any more.
@@ -78,6 +81,7 @@ class Plan:
     counts: PlanCounts
     parts: list[str] = field(default_factory=list)
     suspects: list[str] = field(default_factory=list)
+    elders: list[str] = field(default_factory=list)
     deaths: dict[str, Deaths] = field(default_factory=dict)
     resolved: pa.Table | None = None
     gone: list[Gone] = field(default_factory=list)
@@ -121,7 +125,12 @@ def make_plan(
         database.execute(_join_sql(tasks, attempts, retry))
         plan = Plan(_counts(database))
         folder = plan_folder(output, run_id)
-        planned = with_twins_sql(with_windows_sql(windows, tasks), duplicates)
+        keyed = with_keys_sql(with_windows_sql(windows, tasks), duplicates)
+        elders = Elders(database, tasks, output, storage)
+        if duplicates.exact == "copy":
+            elders.find(f"WITH planned AS ({_PLANNED}) {keyed}")
+            plan.elders.extend(write_elders(elders, folder, storage))
+        planned = with_twins_sql(with_elders_sql(keyed, elders.by_task), duplicates)
         if deaths:
             plan.deaths = load_deaths(database, deaths)
             planned, apart = apart_sql(planned)
@@ -167,7 +176,7 @@ def plan_folder(output: str, run_id: str) -> str:
 
 def remove_plan(plan: Plan, storage: StorageSpec) -> None:
     """Delete the plan's parts; the output keeps no trace of them."""
-    for part in (*plan.parts, *plan.suspects):
+    for part in (*plan.parts, *plan.suspects, *plan.elders):
         open_store(part, storage).delete(part)
 
 
@@ -235,6 +244,13 @@ def _join_sql(tasks: Sequence[OwedTask], attempts: int, retry: Retry | None) -> 
       SELECT l.*, [{", ".join(selects)}] AS states FROM listing l {" ".join(joins)}"""
 
 
+_PLANNED = """SELECT * FROM (
+      SELECT * EXCLUDE (states), list_transform(
+        list_filter(states, lambda s: s.state = 'owed'), lambda s: s.task) AS tasks
+      FROM joined)
+    WHERE len(tasks) > 0"""
+
+
 def _counts(database: duckdb.DuckDBPyConnection) -> PlanCounts:
     [row] = database.execute(
         """SELECT count(*),
@@ -258,12 +274,7 @@ def _write_parts(
     stem: str,
 ) -> Iterator[str]:
     reader = database.sql(
-        f"""WITH planned AS (
-              SELECT * FROM (
-                SELECT * EXCLUDE (states),
-                  list_transform(list_filter(states, lambda s: s.state = 'owed'),
-                                 lambda s: s.task) AS tasks FROM joined)
-              WHERE len(tasks) > 0)
+        f"""WITH planned AS ({_PLANNED})
             SELECT {", ".join(PLAN_SCHEMA.names)} FROM ({whole})"""
     ).to_arrow_reader(ROWS_PER_PART)
     for number, batch in enumerate(reader):

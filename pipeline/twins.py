@@ -1,8 +1,11 @@
-"""Which items of a plan may show the very same, or nearly."""
+"""Which items of a plan may show the very same as others, or nearly."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from operators.sources.tar_places import TAR
+from pipeline.listed import quoted
 from schemas.job import DuplicateSpec
 from schemas.media import MediaKind
 
@@ -14,34 +17,68 @@ _LOOKS_OF_A_FILE = f"""CASE
 """What two files of the same content have in common, of what is known unread."""
 
 
-def with_twins_sql(planned: str, duplicates: DuplicateSpec) -> str:
-    """The rows of a plan with columns ``twin`` and ``alike``.
+def with_keys_sql(planned: str, duplicates: DuplicateSpec) -> str:
+    """The rows of a plan with column ``content_key``.
 
-    Two items may be twins if they are of one kind, are owed the same tasks, come with the same
-    context, and have files of the same sizes in the same order; on S3 of the same ETags too,
-    which elsewhere are times. Of members of shards the size is known as well; of what a
-    manifest names only the address is. Whether they are twins, decoding will tell.
-
-    Two pictures may look alike if they are owed the same tasks and come with the same context,
-    whatever their files are. One that failed before is asked about by itself, since it may have
-    failed only because another did.
+    Two items may show the same if they are of one kind, come with the same context, and have
+    files of the same sizes in the same order; on S3 of the same ETags too, which elsewhere are
+    times. Of members of shards the size is known as well; of what a manifest names only the
+    address is. Whether they do, decoding will tell.
 
     Args:
         planned: A query for the other columns of `PLAN_SCHEMA`.
         duplicates: What to look for.
     """
     if duplicates.exact != "copy":
-        return f"SELECT *, NULL::VARCHAR AS twin, NULL::VARCHAR AS alike FROM ({planned})"
+        return f"SELECT *, NULL::BIGINT AS content_key FROM ({planned})"
+    # 63 bits: a key is a hint, and the tables have a column of them.
+    return f"""SELECT *, CASE WHEN windows IS NULL THEN (md5_number_lower(concat_ws(chr(0),
+          kind, coalesce(context, ''),
+          to_json(list_transform(media, lambda m: {_LOOKS_OF_A_FILE})),
+          to_json([subtitles.size::VARCHAR, subtitles.version]))) >> 1)::BIGINT
+        END AS content_key FROM ({planned})"""
+
+
+def with_elders_sql(keyed: str, elders: Mapping[str, str]) -> str:
+    """The rows of a plan with what earlier runs may have to give for each of their tasks.
+
+    Args:
+        keyed: A query for them, with ``content_key``.
+        elders: By the tasks' names, views of ``content_key`` and ``elders``.
+    """
+    joins = "".join(
+        f" LEFT JOIN {view} ON {view}.content_key = k.content_key" for view in elders.values()
+    )
+    cases = " ".join(f"WHEN {quoted(name)} THEN {view}.elders" for name, view in elders.items())
+    found = f"CASE t.name {cases} END" if cases else "NULL"
+    return f"""SELECT k.* REPLACE (list_transform(
+          k.tasks, lambda t: struct_insert(t, elders := {found})) AS tasks)
+        FROM ({keyed}) k{joins}"""
+
+
+def with_twins_sql(keyed: str, duplicates: DuplicateSpec) -> str:
+    """The rows of a plan with columns ``twin`` and ``alike``.
+
+    Two items may be twins if they have one ``content_key`` and are owed the same tasks.
+
+    Two pictures may look alike if they are owed the same tasks and come with the same context,
+    whatever their files are. One that failed before is asked about by itself, since it may have
+    failed only because another did.
+
+    Args:
+        keyed: A query for the other columns of `PLAN_SCHEMA`.
+        duplicates: What to look for.
+    """
+    if duplicates.exact != "copy":
+        return f"SELECT *, NULL::VARCHAR AS twin, NULL::VARCHAR AS alike FROM ({keyed})"
     owed = """md5(concat_ws(chr(0), kind, coalesce(context, ''),
         to_json(list_transform(tasks, lambda t: [t.name, t.fingerprint]))))"""
-    looks = f"""CASE WHEN windows IS NULL THEN md5(concat_ws(chr(0), {owed},
-        to_json(list_transform(media, lambda m: {_LOOKS_OF_A_FILE})),
-        to_json([subtitles.size::VARCHAR, subtitles.version]))) END"""
+    looks = f"CASE WHEN content_key IS NOT NULL THEN md5({owed} || content_key) END"
     wanted = "false" if duplicates.near is None else _MAY_LOOK_LIKE_ANOTHER
     return f"""SELECT * EXCLUDE (looks, pictures), {_shared("looks")} AS twin,
         {_shared("pictures")} AS alike
       FROM (SELECT *, {looks} AS looks, CASE WHEN {wanted} THEN {owed} END AS pictures
-            FROM ({planned}))"""
+            FROM ({keyed}))"""
 
 
 _MAY_LOOK_LIKE_ANOTHER = f"""kind = '{MediaKind.IMAGE}'

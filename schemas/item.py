@@ -29,6 +29,19 @@ class Medium:
 
 
 @dataclass(frozen=True)
+class Elder:
+    """An item with an answer of an earlier run, which another may take.
+
+    Attributes:
+        item_id: The item.
+        digest: Of its content; whose content has the same may take its answer.
+    """
+
+    item_id: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class PendingTask:
     """A task that this run owes an item.
 
@@ -38,6 +51,8 @@ class PendingTask:
         replaces: Whether the output holds an older row of this item and task.
         attempt: 1 for the first run that tries, then counting up.
         failed_before: Whether the output holds a failure row of this item and task.
+        elders: Items whose answers to the same question the output holds, and that may show
+            the same.
     """
 
     name: str
@@ -45,6 +60,7 @@ class PendingTask:
     replaces: bool = False
     attempt: int = 1
     failed_before: bool = False
+    elders: tuple[Elder, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,8 @@ class Item:
         carried: What came with it and goes to the output's rows, as a JSON object.
         subtitles: A video's subtitles, if they are in a file of their own.
         windows: What the output holds of its windows, as a JSON object, if that is current.
+        content_key: What it has in common with all items that may show the very same, of
+            this run and of others; None if nobody is to look for them.
         twin: What it has in common with other items of the plan that may show the very same;
             None if there are none.
         alike: What it has in common with other pictures of the plan whose answer it may take
@@ -76,6 +94,7 @@ class Item:
     carried: str | None = None
     subtitles: Medium | None = None
     windows: str | None = None
+    content_key: int | None = None
     twin: str | None = None
     alike: str | None = None
 
@@ -107,7 +126,8 @@ class DecodedItem:
         failure: Why it failed, if it did.
         left_out: Images that are not among its frames although the item did not fail.
         part: Which of its rows this is, if it is a video that was cut into windows.
-        digest: Of what is shown of an item that may have twins; None for all others.
+        digest: Of the content of an item that has a `content_key`; None for all others, and
+            for parts of videos.
         look: Of a picture that others may look like, see `operators.looks`; None otherwise.
     """
 

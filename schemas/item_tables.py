@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.item import DecodedItem, Item, LeftOut, Medium, PendingTask
+from schemas.item import DecodedItem, Elder, Item, LeftOut, Medium, PendingTask
 from schemas.media import Cue, Frames, MediaKind, Part
 
 MEDIUM_TYPE = pa.struct(
@@ -41,6 +41,13 @@ FAILURE_TYPE = pa.struct(
     ]
 )
 
+ELDER_TYPE = pa.struct(
+    [
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("digest", pa.string(), nullable=False),
+    ]
+)
+
 PENDING_TASK_TYPE = pa.struct(
     [
         pa.field("name", pa.string(), nullable=False),
@@ -48,6 +55,7 @@ PENDING_TASK_TYPE = pa.struct(
         pa.field("replaces", pa.bool_(), nullable=False),
         pa.field("attempt", pa.int32(), nullable=False),
         pa.field("failed_before", pa.bool_(), nullable=False),
+        pa.field("elders", pa.list_(ELDER_TYPE)),
     ]
 )
 
@@ -84,7 +92,8 @@ _ITEM_FIELDS = [
     *LISTED_FIELDS,
     # What the output holds of a video's windows, as a JSON object, if that is current.
     pa.field("windows", pa.string()),
-    # What items that may show the very same have in common.
+    # What items that may show the very same have in common, in any run; and in this one.
+    pa.field("content_key", pa.int64()),
     pa.field("twin", pa.string()),
     # What pictures have in common that may take one another's answer if they look alike.
     pa.field("alike", pa.string()),
@@ -144,12 +153,15 @@ ANNOTATED_SCHEMA = pa.schema(
         pa.field("engine_tries", pa.int32()),
         # What had to be changed of the request until the model answered, in order.
         pa.field("repairs", pa.list_(pa.string())),
+        pa.field("content_key", pa.int64()),
+        pa.field("content_digest", pa.string()),
         # Null if no other row may take this one's answer, nor this one another's.
         pa.field("twin", pa.string()),
-        # The item whose answer this row is to take; it has none itself then. And how far their
-        # looks are apart; null if they show the very same.
+        # The item whose answer this row is to take; it has none itself then. How far their
+        # looks are apart; null if they show the very same. Whether an earlier run gave it.
         pa.field("copied_from", pa.string()),
         pa.field("copy_distance", pa.int32()),
+        pa.field("of_elder", pa.bool_(), nullable=False),
     ]
 )
 
@@ -161,14 +173,23 @@ def item_from_row(row: dict) -> Item:
         kind=MediaKind(row["kind"]),
         item_version=row["item_version"],
         media=tuple(Medium(**medium) for medium in row["media"]),
-        tasks=tuple(PendingTask(**task) for task in row["tasks"]),
+        tasks=tuple(_pending_from_row(task) for task in row["tasks"]),
         context=json.loads(row["context"]) if row["context"] else {},
         carried=row["carried"],
         subtitles=Medium(**row["subtitles"]) if row["subtitles"] else None,
         windows=row["windows"],
+        content_key=row["content_key"],
         twin=row["twin"],
         alike=row["alike"],
     )
+
+
+def _pending_from_row(task: dict) -> PendingTask:
+    return PendingTask(**{**task, "elders": tuple(Elder(**e) for e in task["elders"] or ())})
+
+
+def _pending_to_row(task: PendingTask) -> dict:
+    return {**vars(task), "elders": [vars(elder) for elder in task.elders] or None}
 
 
 def context_to_json(context: Mapping[str, Any]) -> str | None:
@@ -190,9 +211,10 @@ def _item_columns(items: list[Item]) -> dict[str, list]:
         "context": [context_to_json(item.context) for item in items],
         "carried": [item.carried for item in items],
         "windows": [item.windows for item in items],
+        "content_key": [item.content_key for item in items],
         "twin": [item.twin for item in items],
         "alike": [item.alike for item in items],
-        "tasks": [[vars(task) for task in item.tasks] for item in items],
+        "tasks": [[_pending_to_row(task) for task in item.tasks] for item in items],
     }
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from schemas.item_tables import LEFT_OUT_TYPE
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -51,6 +51,10 @@ PROVENANCE_FIELDS = [
     # apart if they are not the same bytes.
     pa.field("copied_from", pa.string()),
     pa.field("copy_distance", pa.int32()),
+    # By which later runs find an item that shows the same: what is known of its files unread,
+    # and what reading them told.
+    pa.field("content_key", pa.int64()),
+    pa.field("content_digest", pa.string()),
     # Since when the input does not list the item any more.
     pa.field("gone_at", TIMESTAMP),
     # Answer columns that people have set; no run overwrites them.

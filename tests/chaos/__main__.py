@@ -19,7 +19,8 @@ from tests.chaos.place import Place
 from tests.chaos.schedule import Kind, make_schedule
 
 OWN_MOUNTS = "TAGLINE_CHAOS_OWN_MOUNTS"
-ITEMS, REAL_ITEMS = 1000, 300
+ITEMS, REAL_ITEMS = 1000, 2000
+"""So many that decoding still goes on when the engine has begun."""
 
 
 def main(arguments: list[str]) -> int:

@@ -112,7 +112,7 @@ class Trial:
             item_version="1",
             media=(Medium(str(self._file), size, None),),
             tasks=(PendingTask(_WINDOWED, "f" * 32),),
-            twin="t" if number % 3 == 0 else None,
+            content_key=1 if number % 3 == 0 else None,
             alike="a" if made.kind is MediaKind.IMAGE and number % 5 == 0 else None,
         )
 

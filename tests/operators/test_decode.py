@@ -237,13 +237,15 @@ def test_it_ships_as_plain_values_and_needs_its_setup(tmp_path) -> None:
     assert threading.active_count() < threads
 
 
-def test_what_may_have_twins_gets_a_digest_of_what_it_shows(tmp_path, make: Make) -> None:
+def test_what_may_show_the_same_as_others_gets_a_digest_of_it(tmp_path, make: Make) -> None:
     same = pictures.encoded(pictures.quadrants(), "PNG")
     darker = pictures.encoded(pictures.quadrants().point(lambda value: value // 2), "PNG")
     write(tmp_path, {"a.png": same, "b.png": same, "c.png": darker})
     listing = list(list_items(InputSpec(uris=(str(tmp_path),)), StorageSpec()))
     items = [
-        Item(i.item_id, i.kind, i.item_version, i.media, TASKS, twin=None if alone else "t")
+        Item(
+            i.item_id, i.kind, i.item_version, i.media, TASKS, content_key=None if alone else 7
+        )
         for alone in (False, True)
         for i in listing
     ]

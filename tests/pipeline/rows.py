@@ -50,6 +50,7 @@ def annotated(item_id: str, **changes: Any) -> dict[str, Any]:
         "output_tokens": 5,
         "finish_reason": "stop",
         "engine_tries": 1,
+        "of_elder": False,
     }
     return row | changes
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import threading
 from pathlib import Path
@@ -327,37 +326,6 @@ def test_an_object_deleted_between_plan_and_decode_is_a_failure_row(bench):
     report = bench.run()
     assert (report.items_done, report.items_failed) == (2, 1)
     assert {row["code"] for row in bench.rows("failures")} == {"missing_object"}
-
-
-def test_files_with_the_same_content_are_annotated_once_and_copied(bench):
-    for n in range(3):
-        draw(bench.input / f"{n}.png", n)
-    for copy in ("1-again.png", "other-folder/1.png"):
-        path = bench.input / copy
-        path.parent.mkdir(exist_ok=True)
-        shutil.copyfile(bench.input / "1.png", path)
-    report = bench.run()
-    assert (report.items_done, report.rows_by_table) == (5, {"captions": 5, "tags": 5})
-    rows = {
-        row["item_id"].removeprefix(f"{bench.input}/"): row for row in bench.rows("captions")
-    }
-    twins = [rows[name] for name in ("1.png", "1-again.png", "other-folder/1.png")]
-    [asked] = [row for row in twins if row["copied_from"] is None]
-    for row in twins:
-        assert row["caption"] == asked["caption"]
-        assert row["uris"] == [row["item_id"]]
-        if row is not asked:
-            assert (row["copied_from"], row["copy_distance"]) == (asked["item_id"], 0)
-            assert row["output_tokens"] == 0
-    assert rows["0.png"]["caption"] != rows["2.png"]["caption"] != asked["caption"]
-    assert bench.run().outcome == "nothing_to_do"
-
-
-def test_a_job_may_have_every_file_annotated(bench):
-    draw(bench.input / "a.png", 1)
-    shutil.copyfile(bench.input / "a.png", bench.input / "b.png")
-    bench.run(bench.job(duplicates={"exact": "annotate"}))
-    assert [row["copied_from"] for row in bench.rows("captions")] == [None, None]
 
 
 def test_rows_of_files_that_are_gone_stay_are_marked_or_deleted(bench):
