@@ -14,14 +14,14 @@ from operators.signatures import HEAD_BYTES, FileType, expect
 from operators.storage.ranged import RangedFile
 from operators.video.damage import Damage, failure_of
 from operators.video.formats import DEMUXERS, Allowed
-from operators.video.fragments import claimed_samples
+from operators.video.iso_claims import check_claims
 from operators.video.opened import VideoReader
 from operators.video.policies import sampler_of
 from operators.video.sampled import Sampler
 from operators.video.sink import Thinned, Window
 from operators.video.structure import is_cut_off
 from operators.video.subtitles import embedded_cues
-from schemas.failure import FailureCode, ItemFailure, Stage
+from schemas.failure import FailureCode, ItemFailure
 from schemas.job import VideoSampling
 from schemas.media import Cue, Frames, MediaKind, Part
 
@@ -41,12 +41,8 @@ def _recognise(file: BinaryIO, allowed: Allowed, damage: Damage) -> FileType:
             FailureCode.TRUNCATED,
             f"the {found.name} of {size:,} bytes is shorter than its own headers say",
         )
-    if DEMUXERS[found.name] == "mov" and (claimed := claimed_samples(file, size)) > size:
-        raise ItemFailure(
-            Stage.DECODE,
-            FailureCode.CORRUPT,
-            f"the {found.name} of {size:,} bytes claims to hold {claimed:,} samples",
-        )
+    if DEMUXERS[found.name] == "mov":
+        check_claims(file, size, found.name)
     return found
 
 

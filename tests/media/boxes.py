@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 TRACK = (b"moov", b"trak")
@@ -47,3 +48,22 @@ def with_edits(data: bytes, edits: Sequence[tuple[int, int]]) -> bytes:
     entries = b"".join(struct.pack(">IiI", length, begin, 1 << 16) for length, begin in edits)
     new = struct.pack(">II", 0, len(edits)) + entries
     return with_box(data, (*TRACK, b"edts", b"elst"), lambda _: new)
+
+
+def with_compressed_index(data: bytes, coded: tuple[bytes, int] | None = None) -> bytes:
+    """The file with its index compressed, as QuickTime wrote it for the web of old.
+
+    Args:
+        data: The file, whose index comes last.
+        coded: Another index, compressed, and its bytes once it is not.
+    """
+    at = data.index(b"moov") - 4
+    index = data[at:]
+    inflates_to = len(index) if coded is None else coded[1]
+    body = zlib.compress(index) if coded is None else coded[0]
+    parts = _box(b"dcom", b"zlib") + _box(b"cmvd", struct.pack(">I", inflates_to) + body)
+    return data[:at] + _box(b"moov", _box(b"cmov", parts))
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body

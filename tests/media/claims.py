@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 from tests.media import clips
-from tests.media.boxes import MEDIA, SAMPLES, TRACK, with_box, with_bytes
+from tests.media.boxes import (
+    MEDIA,
+    SAMPLES,
+    TRACK,
+    with_box,
+    with_bytes,
+    with_compressed_index,
+    with_edits,
+)
 from tests.media.clips import CLIPS, X264_B_FRAMES, Clip
 
 HUGE = b"\x7f\xff\xff\xff"
 LARGE_SIDE = 60_000
 
 
+def inflating(mebibytes: int) -> tuple[bytes, int]:
+    """Noughts as zlib has them, and how many."""
+    squeeze = zlib.compressobj(9)
+    piece = squeeze.compress(bytes(1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    return piece[:2] + piece[2:] * mebibytes + squeeze.flush(), mebibytes << 20
+
+
 def claims() -> dict[str, bytes]:
     """Each with one claim."""
-    return {**_of_mp4(), **_of_matroska(), **_of_avi(), **_of_pictures()}
+    return {**_of_mp4(), **_of_indices(), **_of_matroska(), **_of_avi(), **_of_pictures()}
 
 
 def _of_mp4() -> dict[str, bytes]:
@@ -47,6 +63,26 @@ def _of_mp4() -> dict[str, bytes]:
         "a large picture": with_bytes(mp4, (*SAMPLES, b"stsd"), 40, sides),
         "a large track": with_bytes(mp4, (*TRACK, b"tkhd"), 76, shown),
         "boxes in boxes": nested + mp4,
+    }
+
+
+def _of_indices() -> dict[str, bytes]:
+    """What is asked of FFmpeg by few bytes of an index."""
+    mp4 = clips.make(Clip(options=X264_B_FRAMES))
+    many = 1_000_000
+    of_a_byte = with_box(mp4, (*SAMPLES, b"stsz"), lambda _: struct.pack(">III", 0, 1, many))
+    lasting = with_box(
+        of_a_byte, (*SAMPLES, b"stts"), lambda _: struct.pack(">IIII", 0, 1, many, 512)
+    )
+    free = with_compressed_index(mp4, inflating(1000))
+    place = free.index(b"moov")
+    return {
+        "an index that inflates to 2^30 bytes": with_compressed_index(mp4, inflating(1024)),
+        "an index in free space": free[:place] + b"free" + free[place + 4 :],
+        "a million samples of a byte": with_box(
+            lasting, (*SAMPLES, b"stsc"), lambda _: struct.pack(">IIIII", 0, 1, 1, many, 1)
+        ),
+        "20,000 edits": with_edits(mp4, [(4000, 1024)] * 20_000),
     }
 
 

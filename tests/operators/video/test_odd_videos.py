@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import zlib
 from fractions import Fraction
 
 import av
@@ -173,6 +174,25 @@ def test_an_empty_edit_delays_the_video_and_shows_nothing() -> None:
 def test_without_an_edit_list_nothing_is_cut() -> None:
     data = boxes.with_box(plain(), (*boxes.TRACK, b"edts"), lambda _: b"")
     assert numbers(decode(data, max_frames=10)) == list(range(5, 100, 10))
+
+
+def test_an_index_may_be_compressed() -> None:
+    data = boxes.with_compressed_index(plain())
+    assert numbers(decode(data, max_frames=10)) == list(range(5, 100, 10))
+    twice = data[data.index(b"moov") - 4 :]
+    nested = boxes.with_compressed_index(plain(), (zlib.compress(twice), len(twice)))
+    assert failure_of(nested).code is FailureCode.TOO_LARGE
+
+
+def test_many_edits_may_be_made_of_one_video() -> None:
+    """As programs write them that cut without coding anew: each shows half a second."""
+    begins = [FIRST + 12 * TICKS * (number % 8) for number in range(150)]
+    frames = decode(
+        boxes.with_edits(plain(), [(480, begin) for begin in begins]),
+        policy="times",
+        times_s=(0.2, 0.7, 3.5),
+    )
+    assert numbers(frames) == [5, 17, 87]
 
 
 def test_a_stream_cut_out_of_a_longer_one_begins_at_its_first_keyframe() -> None:
