@@ -1,4 +1,4 @@
-"""What the fragments of an ISO file claim, before FFmpeg takes memory for it."""
+"""The headers of an ISO file's fragments, before FFmpeg takes them at their word."""
 
 from __future__ import annotations
 
@@ -24,15 +24,33 @@ def claimed_samples(file: BinaryIO, size: int) -> int:
         size: Its bytes.
     """
     found = 0
-    for position, length in _fragments(file, size):
+    for kind, position, length in _boxes(file, size):
+        if kind != b"moof":
+            continue
         file.seek(position)
-        header = file.read(min(length, MOST_BYTES))
+        header = file.read(min(length, size - position, MOST_BYTES))
         found += sum(int.from_bytes(run[1], "big") for run in _RUN.finditer(header))
     return found
 
 
-def _fragments(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """Offset and length of each ``moof`` box, as far as the boxes make sense."""
+def cut_headers(file: BinaryIO, size: int) -> list[int]:
+    """Offset of the header of a fragment, or list of some, in which a file ends, if in any.
+
+    For half a header FFmpeg would give up the whole fragments before it.
+
+    Args:
+        file: The file, seekable; its position is changed.
+        size: Its bytes.
+    """
+    return [
+        start
+        for kind, start, length in _boxes(file, size)
+        if kind in (b"moof", b"sidx") and start + length > size
+    ]
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, offset and length of each box, by its own word, as far as they make sense."""
     position = 0
     while position + 8 <= size:
         file.seek(position)
@@ -42,6 +60,5 @@ def _fragments(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
             length = int.from_bytes(header[8:16], "big")
         if length < 8:
             return
-        if header[4:8] == b"moof":
-            yield position, min(length, size - position)
+        yield header[4:8], position, length
         position += length

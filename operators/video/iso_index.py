@@ -8,6 +8,7 @@ from itertools import accumulate, islice
 from typing import BinaryIO
 
 from operators.video.boxes import Box, Span, top_boxes
+from operators.video.fragments import cut_headers
 
 FRAGMENT_BYTES = 1 << 13
 """More than the header of one fragment usually has."""
@@ -62,6 +63,17 @@ def _header_spans(
         return None
     length = max(FRAGMENT_BYTES, 2 * (first.end - first.start))
     return [(max(0, start - BETWEEN_BYTES), min(start + length, size)) for start in starts]
+
+
+def better_unseen(file: BinaryIO, is_cut_off: bool) -> list[int]:
+    """Offsets of boxes without which FFmpeg finds more frames than with them.
+
+    Args:
+        file: Seekable; is left somewhere.
+        is_cut_off: Whether it ends early.
+    """
+    cut = cut_headers(file, file.seek(0, io.SEEK_END)) if is_cut_off else []
+    return misleading_lists(file) + cut
 
 
 def misleading_lists(file: BinaryIO) -> list[int]:

@@ -17,7 +17,7 @@ from operators.video.clock import Clock
 from operators.video.damage import Damage, failure_of
 from operators.video.decoder import Decoder
 from operators.video.formats import DEMUXERS, Allowed, codec_of, decoders
-from operators.video.iso_index import misleading_lists
+from operators.video.iso_index import better_unseen
 from operators.video.isolation import as_it_comes, refuse_to_open
 from operators.video.ranges import (
     ByteIndex,
@@ -70,7 +70,7 @@ class VideoReader:
         self._decoder = Decoder(corrupt_is_cut=file_type.name != "mpegts")
         self._is_packed = packs_frames(file, file_type)
         is_iso = DEMUXERS[file_type.name] == "mov"
-        self._unseen = misleading_lists(file) if is_iso else []
+        self._unseen = better_unseen(file, damage.is_cut_off) if is_iso else []
         self._open()
 
     def _open(self) -> None:
