@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-DECODE_VERSION = 3
+DECODE_VERSION = 4
 """Raise it when the same file would decode to different pixels."""
 
 

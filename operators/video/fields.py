@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 import numpy as np
+
+_TALL = Fraction(2, 3)
 
 
 def one_field(frame: av.VideoFrame) -> av.VideoFrame:
@@ -25,3 +29,14 @@ def one_field(frame: av.VideoFrame) -> av.VideoFrame:
     field.colorspace, field.color_range = frame.colorspace, frame.color_range
     field.color_trc, field.color_primaries = frame.color_trc, frame.color_primaries
     return field
+
+
+def field_rows(rows: int, aspect: Fraction | None) -> int:
+    """Rows of the frame to which a field belongs that was coded as a picture by itself.
+
+    Args:
+        rows: Of the field.
+        aspect: Width over height of one pixel, as the video says. It should be that of a
+            frame's; where it is far taller than wide, it is that of the field's.
+    """
+    return rows if aspect and aspect < _TALL else 2 * rows

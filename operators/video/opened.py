@@ -120,6 +120,7 @@ class VideoReader:
                 f"the video has {context.width} x {context.height} pixels, more than "
                 f"the {MAX_VIDEO_PIXELS:,} that are decoded; scale it down first",
             )
+        self.fields_apart = name == "hevc"
         context.thread_count = 1
         context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
         self._decoder.use(context, name)

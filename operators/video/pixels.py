@@ -11,7 +11,7 @@ import numpy as np
 
 from operators.geometry import fit_within
 from operators.video.colours import to_rgb
-from operators.video.fields import one_field
+from operators.video.fields import field_rows, one_field
 
 Shapes = tuple[tuple[int, int], ...]
 
@@ -70,10 +70,12 @@ class FrameBuffer:
     Args:
         expected: How many frames will come, so that room is made once.
         max_pixels: Most pixels of each frame.
+        fields_apart: See `operators.video.reader.PacketReader`.
     """
 
-    def __init__(self, expected: int, max_pixels: int) -> None:
+    def __init__(self, expected: int, max_pixels: int, fields_apart: bool = False) -> None:
         self._expected = expected
+        self._fields_apart = fields_apart
         self._max_pixels = max_pixels
         self._buffer = bytearray()
         self._used = 0
@@ -83,18 +85,22 @@ class FrameBuffer:
     def append(self, frame: Any, aspect: Fraction | None, matrix: Matrix) -> np.ndarray:
         """Shrink, convert and turn a decoder's frame (``av.VideoFrame``) and keep it.
 
-        Of an interlaced frame, one field is taken. Answers its pixels, (h, w, 3), not in
+        Of an interlaced frame, one field is taken; a field alone is as high as a frame.
+        Answers its pixels, (h, w, 3), not in
         the buffer.
 
         Raises:
             ItemFailure: FORMAT_NOT_ALLOWED for colours that cannot be converted.
         """
         turned = matrix[0] == 0
-        shown = shown_size(frame.width, frame.height, aspect, turned)
+        is_field = frame.interlaced_frame and self._fields_apart
+        rows = field_rows(frame.height, aspect) if is_field else frame.height
+        shown = shown_size(frame.width, rows, aspect, turned)
         self.source_size = self.source_size or shown
         width, height = fit_within(*shown, self._max_pixels)
         stored = (height, width) if turned else (width, height)
-        picture = one_field(frame) if frame.interlaced_frame else frame
+        is_woven = frame.interlaced_frame and not is_field
+        picture = one_field(frame) if is_woven else frame
         pixels = turn(to_rgb(picture, *stored), matrix)
         self._reserve(pixels.size)
         into = np.frombuffer(self._buffer, np.uint8, pixels.size, self._used)

@@ -15,9 +15,12 @@ class PacketReader(Protocol):
 
     Attributes:
         damage: To be told of what cannot be decoded.
+        fields_apart: Whether a frame that is marked as interlaced is one field by itself, as
+            HEVC has them, and not two that are woven.
     """
 
     damage: Damage
+    fields_apart: bool
 
     @property
     def tick_s(self) -> Fraction:

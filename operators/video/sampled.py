@@ -72,7 +72,13 @@ class Sampler:
         self._wanted: list[int] = []
 
     def _new_sink(self, expected: int) -> FrameSink:
-        return FrameSink(self._most, expected, self._max_pixels, self._reader.aspect)
+        return FrameSink(
+            self._most,
+            expected,
+            self._max_pixels,
+            self._reader.aspect,
+            fields_apart=self._reader.fields_apart,
+        )
 
     @property
     def source_size(self) -> tuple[int, int]:

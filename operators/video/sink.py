@@ -43,6 +43,7 @@ class FrameSink:
         expected: Frames that will come in all.
         max_pixels: Most pixels of each frame.
         aspect: Width over height of one stored pixel.
+        fields_apart: See `operators.video.reader.PacketReader`.
 
     Attributes:
         missing: The pts wanted but not decoded so far.
@@ -54,11 +55,17 @@ class FrameSink:
     """
 
     def __init__(
-        self, most: int, expected: int, max_pixels: int, aspect: Fraction | None
+        self,
+        most: int,
+        expected: int,
+        max_pixels: int,
+        aspect: Fraction | None,
+        *,
+        fields_apart: bool = False,
     ) -> None:
         self._most = most
         self._is_long = expected > most
-        self._buffer = FrameBuffer(min(expected, most + 1), max_pixels)
+        self._buffer = FrameBuffer(min(expected, most + 1), max_pixels, fields_apart)
         self._aspect = aspect
         self._pts: list[int] = []
         self._means: dict[int, np.ndarray] = {}

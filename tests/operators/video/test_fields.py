@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,22 @@ def test_rows_of_one_field_are_those_of_the_frame() -> None:
     )
     assert numbers(frames) == list(range(5))
     assert frames.shapes == ((clips.HEIGHT, clips.WIDTH),) * 5
+
+
+@pytest.mark.parametrize(("aspect", "size"), [(0, (128, 64)), (Fraction(1, 2), (64, 32))])
+def test_fields_that_are_coded_one_by_one_are_as_high_as_frames(aspect, size) -> None:
+    """As HEVC has them: a stream of fields, each of which is a picture by itself."""
+    params = "interlace=tff:bframes=2:keyint=12:log-level=error:pools=1:qp=8"
+    separate = Clip(
+        codec="libx265",
+        options={"x265-params": params, "preset": "ultrafast"},
+        frames=50,
+        fps=50,
+        size=(clips.WIDTH, clips.HEIGHT // 2),
+        aspect=Fraction(aspect),
+    )
+    data = clips.make(separate, lambda number: clips.draw_number(number // 2)[number % 2 :: 2])
+    frames = decode_video(data, sampling=VideoSampling(max_frames=5), max_frame_pixels=10**6)
+    assert numbers(frames) == [2, 7, 12, 17, 22]
+    assert (frames.source_width, frames.source_height) == size
+    assert set(frames.shapes) == {size[::-1]}
