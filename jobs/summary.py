@@ -26,7 +26,7 @@ def summary_lines(report: RunReport, storage: StorageSpec) -> list[str]:
     width = max(len(name) for name in report.tables)
     lines += [f"  {name:<{width}}  {uri}" for name, uri in sorted(report.tables.items())]
     lines += ["", "Look at them:", f"  {show_line(report, storage)}"]
-    if report.failures_by_code:
+    if report.failures_by_code or report.items_given_up:
         lines.append(f"  {show_line(report, storage)} --table {FAILURES_TABLE}")
     lines += ["or in Python:", f"  {python_line(report, storage)}"]
     return lines
@@ -47,13 +47,23 @@ def _nothing(report: RunReport) -> str:
         skipped = counted(report.items_skipped_names, "file")
         other = f"; {skipped} of other kinds passed over" if report.items_skipped_names else ""
         return f"Nothing to do: the input holds no images or videos{other}."
-    return f"Nothing new to do: {counted(report.items_current, 'item')} up to date."
+    told = f"{counted(report.items_current, 'item')} up to date"
+    if report.items_given_up:
+        told += f", {report.items_given_up:,} given up after failures"
+    if report.items_without_task:
+        told += f", {report.items_without_task:,} of kinds that no task takes"
+    return f"Nothing new to do: {told}."
 
 
 def _amounts(report: RunReport) -> list[str]:
     lines = [f"  {'items listed':<18}{report.items_listed:>9,}"]
     if report.items_current:
         lines.append(f"  {'up to date before':<18}{report.items_current:>9,}")
+    if report.items_given_up:
+        again = "  (failed before, not tried again; see tagline failures)"
+        lines.append(f"  {'given up before':<18}{report.items_given_up:>9,}{again}")
+    if report.items_without_task:
+        lines.append(f"  {'no task for them':<18}{report.items_without_task:>9,}")
     if report.items_planned:
         lines.append(f"  {'annotated':<18}{report.items_done:>9,}")
     for table, rows in sorted(report.rows_by_table.items()):

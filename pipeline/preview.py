@@ -13,6 +13,7 @@ from operators.sources.registry import open_source
 from pipeline.known_prints import changed_parts
 from pipeline.listed import quoted
 from pipeline.model import owed_tasks, resolve_model
+from pipeline.output_format import require_known_format
 from pipeline.owed import OwedTask
 from pipeline.plan import planning
 from pipeline.state_sql import StateSql
@@ -59,6 +60,7 @@ def preview(job: JobSpec) -> list[TaskPreview]:
         UsageError: The job cannot be done as asked.
         InfrastructureError: Storage failed.
     """
+    require_known_format(job.output.uri, job.storage)
     tasks = owed_tasks(job, resolve_model(job))
     previews = []
     with planning(_listing(job, tasks), tasks, job.output.uri, job.storage) as database:
@@ -81,6 +83,7 @@ def explain(job: JobSpec, item_id: str) -> dict[str, str]:
         UsageError: The job cannot be done as asked, or there is no such item.
         InfrastructureError: Storage failed.
     """
+    require_known_format(job.output.uri, job.storage)
     tasks = owed_tasks(job, resolve_model(job))
     told = {}
     with planning(_listing(job, tasks), tasks, job.output.uri, job.storage) as database:

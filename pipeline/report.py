@@ -72,6 +72,8 @@ class RunReport:
         items_listed: Images and videos found.
         items_skipped_names: Files passed over because of their names.
         items_current: Items that the output held already.
+        items_given_up: Items that failed before, and are not tried again.
+        items_without_task: Items of a kind that no task of the job takes.
         items_planned: Items that the run set out to annotate.
         items_done: Items annotated in full.
         items_failed: Items with at least one failure row.
@@ -91,6 +93,8 @@ class RunReport:
     items_listed: int
     items_skipped_names: int
     items_current: int
+    items_given_up: int
+    items_without_task: int
     items_planned: int
     items_done: int
     items_failed: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from operators.base import EngineSpec
@@ -17,10 +17,11 @@ from pipeline.known_prints import note_fingerprints
 from pipeline.lease import Lease, held_lease
 from pipeline.model import ResolvedModel, owed_tasks, owed_windows, resolve_model
 from pipeline.output_format import note_format, require_known_format
-from pipeline.plan import Plan, make_plan, remove_plan
+from pipeline.owed import OwedTask
+from pipeline.plan import Plan, PlanCounts, make_plan, remove_plan
 from pipeline.progress import Progress
 from pipeline.report import Observer, Outcome, RunReport, StopSignal
-from pipeline.runs import append_run
+from pipeline.runs import append_run, runs_table
 from pipeline.state_sql import Retry
 from pipeline.traces import Traces
 from pipeline.under_way import UnderWay
@@ -61,12 +62,14 @@ def run_job(
     began = datetime.now(UTC)
     run = UnderWay(job, observer, stop, engine, retry, _new_run_id(), log_path, began)
     model = resolve_model(job)
+    # Before anything else is read there, which a later version may write otherwise.
+    require_known_format(job.output.uri, job.storage)
     with held_lease(job.output.uri, job.storage, run.run_id) as lease:
         return _run_under(lease, run, model)
 
 
 def _run_under(lease: Lease, run: UnderWay, model: ResolvedModel) -> RunReport:
-    job, observer, stop = run.job, run.observer, run.stop
+    job, observer = run.job, run.observer
     run.tasks = tasks = owed_tasks(job, model)
     windows = owed_windows(job, model, tasks)
     sink = ResultSink(
@@ -76,8 +79,10 @@ def _run_under(lease: Lease, run: UnderWay, model: ResolvedModel) -> RunReport:
         RowOrigin(run.run_id, model.name, job.model.revision),
         lease,
     )
-    require_known_format(job.output.uri, job.storage)
     sink.open()
+    # The last table to be written is looked at first, too: a night's work ends there.
+    runs = runs_table(job, run.run_id, lease)
+    runs.ensure()
     note_format(job.output.uri, job.storage)
     columns = {c for o in tasks for c in o.bound.task.context_columns(o.bound.options)}
     listing = open_source(job.input, job.storage, sorted(columns))
@@ -86,19 +91,7 @@ def _run_under(lease: Lease, run: UnderWay, model: ResolvedModel) -> RunReport:
     progress.phase("listing")
     here = job.resources.ray_address is None
     traces = Traces(job.output.uri, job.storage, lease, here=here)
-    plan = make_plan(
-        _until_stopped(progress.listing(listing), stop),
-        tasks,
-        job.output.uri,
-        job.storage,
-        run_id=run.run_id,
-        attempts=job.failures.attempts,
-        windows=windows,
-        retry=run.retry,
-        gone=job.output.gone,
-        duplicates=job.duplicates,
-        deaths=traces.deaths,
-    )
+    plan = _planned(run, tasks, windows, progress.listing(listing), traces)
     outcome: Outcome | None = None
     try:
         outcome = annotate(run, model, plan, sink, progress, traces)
@@ -106,7 +99,7 @@ def _run_under(lease: Lease, run: UnderWay, model: ResolvedModel) -> RunReport:
         traces.end(died=run.died, done=outcome in ("done", "nothing_to_do"))
         _tidy(plan, job)
     report = _report(run, outcome, listing, plan, sink)
-    append_run(run.job, run.started_at, plan.counts, sink.counts, report, lease)
+    append_run(runs, run.job, run.started_at, plan.counts, sink.counts, report)
     return report
 
 
@@ -118,12 +111,47 @@ def _tidy(plan: Plan, job: JobSpec) -> None:
         logger.warning("the plan of this run stays behind: %s", error)
 
 
+class _Stopped(Exception):
+    """A stop was asked while the input was listed."""
+
+
+def _planned(
+    run: UnderWay,
+    tasks: Sequence[OwedTask],
+    windows: OwedTask | None,
+    items: Iterator[ListedItem],
+    traces: Traces,
+) -> Plan:
+    """The plan; an empty one if a stop is asked while the input is listed.
+
+    A part of a listing is not even judged: it says nothing of what is gone, or there twice.
+    """
+    job = run.job
+    try:
+        return make_plan(
+            _until_stopped(items, run.stop),
+            tasks,
+            job.output.uri,
+            job.storage,
+            run_id=run.run_id,
+            attempts=job.failures.attempts,
+            windows=windows,
+            retry=run.retry,
+            gone=job.output.gone,
+            duplicates=job.duplicates,
+            deaths=traces.deaths,
+        )
+    except _Stopped:
+        return Plan(PlanCounts())
+
+
 def _until_stopped(items: Iterator[ListedItem], stop: StopSignal) -> Iterator[ListedItem]:
-    """End the listing early once a stop is asked; such a plan is never worked on."""
     for item in items:
         if stop.requested:
-            return
+            raise _Stopped
         yield item
+    if stop.requested:
+        raise _Stopped
 
 
 def _new_run_id() -> str:
@@ -140,6 +168,8 @@ def _report(
         items_listed=counts.listed,
         items_skipped_names=listing.skipped.not_media,
         items_current=counts.current,
+        items_given_up=counts.gave_up,
+        items_without_task=counts.without_task,
         items_planned=counts.planned,
         items_done=items.done,
         items_failed=items.failed,

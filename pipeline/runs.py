@@ -17,19 +17,21 @@ from schemas.tables import RUNS_SCHEMA, RUNS_TABLE, SCHEMA_VERSION
 from schemas.uris import join_uri
 
 
+def runs_table(job: JobSpec, run_id: str, lease: Lease) -> OutputTable:
+    """The table of all runs to a job's output, as this run writes it."""
+    uri = join_uri(job.output.uri, RUNS_TABLE)
+    return OutputTable(uri, RUNS_SCHEMA, job.storage, run_id, lease)
+
+
 def append_run(
+    table: OutputTable,
     job: JobSpec,
     started_at: datetime,
     plan: PlanCounts,
     counts: SinkCounts,
     report: RunReport,
-    lease: Lease,
 ) -> None:
     """Commit the run's row. Raises `StorageError` if that fails."""
-    table = OutputTable(
-        join_uri(job.output.uri, RUNS_TABLE), RUNS_SCHEMA, job.storage, report.run_id, lease
-    )
-    table.ensure()
     row = {
         "run_id": report.run_id,
         "job": job.name,
@@ -51,4 +53,4 @@ def append_run(
         "engine_start_s": report.engine_start_s,
         "annotate_s": report.annotate_s,
     }
-    table.append(pa.Table.from_pylist([row], schema=RUNS_SCHEMA))
+    table.append(pa.Table.from_pylist([row], schema=table.schema))

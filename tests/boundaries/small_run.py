@@ -24,7 +24,7 @@ from pipeline.output_format import note_format, require_known_format
 from pipeline.owed import OwedTask
 from pipeline.plan import Plan, make_plan, remove_plan
 from pipeline.report import RunReport
-from pipeline.runs import append_run
+from pipeline.runs import append_run, runs_table
 from schemas.failure import FailureCode
 from schemas.item import Item
 from schemas.item_tables import plan_to_items
@@ -54,6 +54,7 @@ def small_run(endpoint: str, output: str, journal: Path, night: int) -> None:
     pipeline.lease.BEAT_S = 3600.0
     storage = StorageSpec(endpoint_url=endpoint, path_style=True, timeout_s=20)
     run_id = f"night-{night}-{uuid.uuid4().hex[:8]}"
+    require_known_format(output, storage)
     with held_lease(output, storage, run_id) as lease:
         _run(_job(output, storage), run_id, lease, journal, night)
 
@@ -68,8 +69,9 @@ def _run(job: JobSpec, run_id: str, lease: Lease, journal: Path, night: int) -> 
     output, storage, began = job.output.uri, job.storage, datetime.now(UTC)
     origin = RowOrigin(run_id, "tiny", None)
     sink = ResultSink(job.output, storage, [TASK.bound], origin, lease)
-    require_known_format(output, storage)
     sink.open()
+    runs = runs_table(job, run_id, lease)
+    runs.ensure()
     note_format(output, storage)
     note_fingerprints(output, storage, [TASK])
     items = [listed(name, version) for name, version in NIGHTS[night].items()]
@@ -83,7 +85,7 @@ def _run(job: JobSpec, run_id: str, lease: Lease, journal: Path, night: int) -> 
         sink.flush()
         _acknowledge(journal, [row["item_id"] for row in some if row["failure"] is None])
     remove_plan(plan, storage)
-    append_run(job, began, plan.counts, sink.counts, _report(run_id, plan, output), lease)
+    append_run(runs, job, began, plan.counts, sink.counts, _report(run_id, plan, output))
 
 
 def _planned(plan: Plan, storage: StorageSpec) -> list[Item]:
@@ -120,6 +122,8 @@ def _report(run_id: str, plan: Plan, output: str) -> RunReport:
         items_listed=counts.listed,
         items_skipped_names=0,
         items_current=counts.current,
+        items_given_up=counts.gave_up,
+        items_without_task=counts.without_task,
         items_planned=counts.planned,
         items_done=counts.planned,
         items_failed=0,

@@ -35,6 +35,22 @@ def test_outcomes_are_told_apart():
     assert "run the same job again" in first(outcome="interrupted")
 
 
+def test_what_is_neither_done_nor_to_be_done_is_told_so_that_the_counts_add_up():
+    changes = {"items_current": 10, "items_given_up": 1200, "items_without_task": 7}
+    idle = replace(REPORT, outcome="nothing_to_do", failures_by_code={}, **changes)
+    lines = summary_lines(idle, StorageSpec())
+    assert lines[0] == (
+        "Nothing new to do: 10 items up to date, 1,200 given up after failures, 7 of kinds "
+        "that no task takes."
+    )
+    assert (
+        "  given up before       1,200  (failed before, not tried again; see tagline failures)"
+        in lines
+    )
+    assert "  no task for them          7" in lines
+    assert any(line.endswith("--table failures") for line in lines)
+
+
 def test_failures_come_with_the_command_that_shows_them():
     lines = summary_lines(REPORT, StorageSpec())
     assert "  tagline show s3://b/out --table failures" in lines

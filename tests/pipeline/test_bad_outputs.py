@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,14 +15,16 @@ import pytest
 import yaml
 from deltalake import DeltaTable, write_deltalake
 
+from pipeline.commit import ResultSink, RowOrigin
 from pipeline.delta import open_table
 from pipeline.lease import Lease, held_lease
 from pipeline.output_table import OutputTable
+from pipeline.preview import preview
 from schemas.failure import StorageError, UsageError
-from schemas.job import StorageSpec
+from schemas.job import OutputSpec, StorageSpec
 from tests.fixtures.command_line import tagline
 from tests.pipeline.conftest import draw
-from tests.pipeline.rows import bound
+from tests.pipeline.rows import annotated, bound, table
 from tests.pipeline.test_run import Bench
 
 LOG = "_delta_log"
@@ -101,6 +104,50 @@ def test_a_broken_table_is_refused_with_its_place_and_what_to_do(
     assert before == {path: path.read_bytes() for path in table.rglob("*") if path.is_file()}
     with held_lease(str(bench.output), StorageSpec(), "next") as lease:
         assert not lease.takes_over
+
+
+def test_a_broken_table_of_runs_is_refused_before_anything_is_done(bench: Bench) -> None:
+    table = captions_in(bench.output).rename(bench.output / "runs")
+    DAMAGE["garbage"](table / LOG)
+    with pytest.raises(UsageError, match=f"cannot read the table {table}"):
+        bench.run(bench.job(tasks=["caption"]))
+    assert bench.observer.snapshots == []
+
+
+@pytest.mark.parametrize("ask", [Bench.run, lambda _, job: preview(job)], ids=["run", "plan"])
+def test_an_output_of_a_later_version_is_told_as_that_whatever_else_is_new_in_it(
+    bench: Bench, ask: Callable
+) -> None:
+    for name, content in (
+        ("format.json", '{"schema_version": 99, "tagline_version": "9.9"}'),
+        ("leases/000000001.json", '{"holder": "of a later version"}'),
+    ):
+        path = bench.output / "_tagline" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    with pytest.raises(UsageError, match=r"version 99, written by Tagline 9\.9"):
+        ask(bench, bench.job(tasks=["caption"]))
+
+
+def test_a_stop_while_nothing_is_listed_yet_deletes_nothing_and_is_no_error(
+    bench: Bench,
+) -> None:
+    rows = table(annotated("a"), annotated("b"))
+    sink = ResultSink(
+        OutputSpec(uri=str(bench.output)),
+        StorageSpec(),
+        [bound("caption")],
+        RowOrigin("earlier", "tiny", None),
+    )
+    sink.open()
+    sink.add(rows)
+    sink.flush()
+    bench.stop.request(signal.SIGTERM)
+    output = {"uri": str(bench.output), "gone": "delete"}
+    report = bench.run(bench.job(tasks=["caption"], output=output))
+    assert report.outcome == "interrupted"
+    assert len(bench.rows("captions")) == 2
+    assert not (bench.output / "_tagline" / "plans").exists()
 
 
 def test_a_broken_table_on_s3_is_told_from_a_store_that_is_away(s3_server, s3_bucket) -> None:
