@@ -1,6 +1,7 @@
 """``make bench-plan``: time and memory of planning a manifest of millions of rows.
 
-Each size is planned in a process of its own, so that one's memory is not the other's.
+Each size is planned twice: when the output is empty, and when it holds all rows but one of a
+hundred. Each plan is made in a process of its own, so that one's memory is not the other's.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import write_deltalake
 
 from operators.sources.registry import open_source
-from operators.tasks.registry import bind_task
+from operators.tasks.registry import BoundTask, bind_task
 from pipeline.owed import OwedTask
 from pipeline.plan import make_plan
 from schemas.inputs import InputSpec
-from schemas.job import StorageSpec, TaskSpec
+from schemas.job import DuplicateSpec, StorageSpec, TaskSpec
 from tests.bench.machine import machine
 
 ROWS_PER_FILE = 250_000
 MILLION = 1_000_000
+NEW_OF = 100
+"""One row of so many is new when all others are current."""
+
+FINGERPRINT = "f"
 
 
 def main(arguments: list[str]) -> int:
@@ -38,28 +44,28 @@ def main(arguments: list[str]) -> int:
     if chosen.only:
         print(json.dumps(plan_once(chosen.only)))
         return 0
-    sizes = [_measured(rows) for rows in chosen.rows]
-    per_million = [one["seconds"] / one["rows"] * MILLION for one in sizes]
-    print(
-        json.dumps(
-            {
-                "seconds_per_million": per_million[-1],
-                "growth_per_million": per_million[-1] / per_million[0],
-                "peak_rss_mb": max(one["peak_rss_mb"] for one in sizes),
-                "sizes": sizes,
-            }
-            | machine()
-        )
-    )
+    sizes = [one for rows in chosen.rows for one in _measured(rows)]
+    told: dict[str, float] = {"peak_rss_mb": max(one["peak_rss_mb"] for one in sizes)}
+    for what, of_size in (("new", sizes[::2]), ("current", sizes[1::2])):
+        per_million = [one["seconds"] / one["listed"] * MILLION for one in of_size]
+        told[f"{what}_seconds_per_million"] = per_million[-1]
+        told[f"{what}_growth_per_million"] = per_million[-1] / per_million[0]
+    print(json.dumps(told | {"sizes": sizes} | machine()))
     return 0
 
 
-def _measured(rows: int) -> dict[str, float]:
+def _measured(rows: int) -> list[dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         write_manifest(Path(folder) / "manifest", rows)
-        command = [sys.executable, "-m", "tests.bench.plan", "--only", folder]
-        ended = subprocess.run(command, capture_output=True, text=True, check=True)
-        found = json.loads(ended.stdout.strip().splitlines()[-1]) | {"rows": rows}
+        first = _in_its_own_process(folder)
+        write_current_rows(Path(folder) / "out")
+        return [first, _in_its_own_process(folder)]
+
+
+def _in_its_own_process(folder: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.bench.plan", "--only", folder]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(ended.stdout.strip().splitlines()[-1])
     print(found, file=sys.stderr, flush=True)
     return found
 
@@ -80,6 +86,39 @@ def write_manifest(folder: Path, rows: int) -> None:
         pq.write_table(table, folder / f"part-{start:010d}.parquet")
 
 
+def write_current_rows(output: Path) -> None:
+    """What a run would have written of a plan below an output, of most of its items."""
+    bound = _task()
+    for part in sorted(output.rglob("part-*.parquet")):
+        items = pq.read_table(part)
+        items = items.take([n for n in range(len(items)) if n % NEW_OF])
+        known = {
+            name: items.column(name) for name in ("item_id", "item_version", "content_key")
+        }
+        known["content_digest"] = items.column("item_id")
+        said = pa.scalar("as new")
+        columns = []
+        for field in bound.table_schema():
+            if field.name in known:
+                column = known[field.name].cast(field.type)
+            elif field.name in ("task", "fingerprint"):
+                told = bound.name if field.name == "task" else FINGERPRINT
+                column = pa.repeat(pa.scalar(told), len(items))
+            elif field.type == pa.string() and not field.nullable:
+                column = pa.repeat(said, len(items))
+            else:
+                column = pa.nulls(len(items), field.type)
+            columns.append(column)
+        schema = pa.schema([field.with_nullable(True) for field in bound.table_schema()])
+        rows = pa.table(columns, schema=schema)
+        write_deltalake(str(output / bound.table), rows, mode="append")
+        part.unlink()
+
+
+def _task() -> BoundTask:
+    return bind_task(TaskSpec(task="compare", name="compare", options={"context": ["title"]}))
+
+
 def plan_once(folder: Path) -> dict[str, float]:
     """Plan the manifest below a folder in this process."""
     manifest = {
@@ -89,18 +128,19 @@ def plan_once(folder: Path) -> dict[str, float]:
         "carry": "price",
     }
     spec = InputSpec.model_validate({"manifest": manifest})
-    task = bind_task(TaskSpec(task="compare", name="compare", options={"context": ["title"]}))
     begun = time.monotonic()
     plan = make_plan(
         open_source(spec, StorageSpec(), ["title"]),
-        [OwedTask(task, {"images": "f"})],
+        [OwedTask(_task(), {"images": FINGERPRINT})],
         str(folder / "out"),
         StorageSpec(),
         run_id="bench",
         attempts=3,
+        duplicates=DuplicateSpec(),
     )
     return {
         "seconds": time.monotonic() - begun,
+        "listed": plan.counts.listed,
         "planned": plan.counts.planned,
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

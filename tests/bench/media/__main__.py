@@ -28,7 +28,7 @@ from tests.bench.media import parts, table, threads
 from tests.bench.media.contest import WRONG, Result, Results, best_peer, times_as_fast
 from tests.bench.media.environments import Interpreter, ensure_environments
 from tests.bench.media.parts import FULL, LONG_GOP, QUICK, SHORT_GOP, Media, Scale
-from tests.bench.media.roster import OURS, PILLOW, PRIVATE
+from tests.bench.media.roster import FLOOR, OURS, PILLOW, PRIVATE
 
 KEPT = ROOT / ".demo" / "bench-media"
 
@@ -91,6 +91,7 @@ class Bench:
         public = {name: result for name, result in results.items() if name != PRIVATE}
         best_public = times_as_fast(results, best_peer(public))
         self.figures["snap64_vs_best_public_peer"] = best_public
+        self.figures["snap64_vs_decoder_alone"] = times_as_fast(results, FLOOR)
         self.sections["snapped"] = _section(results)
 
     def check_exactness(self) -> None:

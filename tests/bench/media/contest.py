@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from tests.bench.media.environments import Interpreter
-from tests.bench.media.roster import OURS, Contender
+from tests.bench.media.roster import FLOOR, OURS, Contender
 from tests.bench.media.running import Pictures, run_once
 from tests.bench.media.tasks import Outcome, Task
 
@@ -120,8 +120,9 @@ def contend(
 
 
 def best_peer(results: Results) -> str | None:
-    """Who of those that did all of the work right took the least CPU, Tagline left out."""
-    right = {name: one.cpu_s for name, one in results.items() if name != OURS and one.is_right}
+    """Who of the peers that did all of the work right took the least CPU."""
+    peers = results.keys() - {OURS, FLOOR}
+    right = {name: results[name].cpu_s for name in peers if results[name].is_right}
     return min(right, key=lambda name: right[name], default=None)
 
 

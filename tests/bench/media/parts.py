@@ -17,7 +17,7 @@ from tests.bench.media.contest import Results, contend
 from tests.bench.media.environments import Interpreter
 from tests.bench.media.film import FPS, Film, ensure_film
 from tests.bench.media.numbers import read_number
-from tests.bench.media.roster import CHECKED, EXACT, IMAGES, PILLOW, SNAPPED
+from tests.bench.media.roster import CHECKED, EXACT, FLOOR, IMAGES, PILLOW, SNAPPED
 from tests.bench.media.tasks import Case, Task
 from tests.bench.photographs import TWELVE_MP, PhotoSet, jpegs
 from tests.media.clips import CLIPS, HEIGHT, WIDTH, Clip, make
@@ -147,6 +147,7 @@ def snapped_sampling(
         lambda contender: Task(contender.way, (case,), (small,)),
         judging.snapped(case, read_number),
         scale.runs,
+        measure={FLOOR},
     )
 
 

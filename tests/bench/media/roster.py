@@ -26,6 +26,9 @@ class Contender:
 
 OURS = "Tagline"
 
+FLOOR = "libavcodec alone, told the packets"
+"""No peer, but what nobody who decodes with libavcodec can go below."""
+
 EXACT = (
     Contender(OURS, TAGLINE, "tagline", "exact"),
     Contender("torchcodec, exact", TORCHCODEC, "torchcodec", "exact"),
@@ -46,6 +49,7 @@ PRIVATE = "torchcodec, private indices"
 
 SNAPPED = (
     Contender(OURS, TAGLINE, "tagline", "snapped"),
+    Contender(FLOOR, TAGLINE, "pyav", "told_the_packets"),
     Contender(PRIVATE, TORCHCODEC, "torchcodec", "keyframes"),
     Contender("decord, key indices", DECORD, "decord", "keyframes"),
     Contender("decord2, key indices", DECORD2, "decord", "keyframes"),

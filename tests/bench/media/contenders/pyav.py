@@ -38,6 +38,23 @@ def keyframe_before(case: Case) -> np.ndarray:
     return np.stack(found)
 
 
+def told_the_packets(case: Case) -> np.ndarray:
+    """Decode the nearest keyframes, whose numbers it is told; of each keep a few pixels."""
+    found = []
+    with av.open(case.path) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        context.thread_count = 1
+        for number in case.nearest_keyframes():
+            at = (number + 0.5) / case.fps / float(stream.time_base)
+            container.seek(int(at), stream=stream)
+            packet = next(container.demux(stream))
+            [frame] = context.decode(packet) or context.decode(None)
+            context.flush_buffers()
+            found.append(_small(frame, case, "POINT"))
+    return np.stack(found)
+
+
 def all_keyframes(case: Case) -> np.ndarray:
     """Decode all keyframes in one pass, and keep the nearest ones."""
     wanted, found = case.nearest_keyframes(), {}
@@ -52,13 +69,18 @@ def all_keyframes(case: Case) -> np.ndarray:
     return np.stack([found[number] for number in wanted])
 
 
-def _small(frame: av.VideoFrame, case: Case) -> np.ndarray:
+def _small(frame: av.VideoFrame, case: Case, interpolation: str = "AREA") -> np.ndarray:
     return frame.to_ndarray(
-        format="rgb24", width=case.width, height=case.height, interpolation="AREA"
+        format="rgb24", width=case.width, height=case.height, interpolation=interpolation
     )
 
 
 if __name__ == "__main__":
     run_contender(
-        {"seek": seek, "keyframe_before": keyframe_before, "all_keyframes": all_keyframes}
+        {
+            "seek": seek,
+            "keyframe_before": keyframe_before,
+            "all_keyframes": all_keyframes,
+            "told_the_packets": told_the_packets,
+        }
     )
