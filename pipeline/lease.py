@@ -7,7 +7,8 @@ lease released, or its holder dead, takes the next number.
 
 A holder may be stopped (a suspended machine, a long pause) and go on after its successor has
 begun. Its commits are refused then: the successor leaves its number in the log of every table
-before it writes, and each commit looks for a higher one, see `pipeline.output_table`.
+before it writes, see `pipeline.fencing`, and each commit looks for a higher one, see
+`pipeline.output_table`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
 
@@ -58,6 +60,7 @@ class Holder:
         beats: How often the holder has beaten.
         beaten_at: When it last did by its own clock, seconds since the epoch.
         released: Whether it has let go.
+        machine: See `this_machine`; empty in leases of earlier versions.
     """
 
     run_id: str
@@ -68,11 +71,12 @@ class Holder:
     beats: int = 0
     beaten_at: float = 0.0
     released: bool = False
+    machine: str = ""
 
     @property
     def is_dead_here(self) -> bool:
         """Whether it was a process of this machine, and is no more."""
-        if self.host != socket.gethostname():
+        if self.host != socket.gethostname() or self.machine not in ("", this_machine()):
             return False
         try:
             return process_began(self.pid) != self.process_began
@@ -81,6 +85,19 @@ class Holder:
 
     def __str__(self) -> str:
         return f"{self.run_id} (on {self.host}, process {self.pid}, since {self.since})"
+
+
+def this_machine() -> str:
+    """This boot of this machine, and its namespace of processes; empty if that is not told.
+
+    Names of hosts come twice, on cloned machines and in containers, and with them the numbers
+    of processes: there, a run that is alive would be taken for one that is not.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
 
 
 def process_began(pid: int) -> float:
@@ -166,7 +183,11 @@ class _Leases:
         """Who holds it; None if it is gone."""
         uri = self._uri(number)
         try:
-            return Holder(**json.loads(self._store.get(uri)))
+            told = json.loads(self._store.get(uri))
+            # A later version may tell more.
+            return Holder(
+                **{one.name: told[one.name] for one in fields(Holder) if one.name in told}
+            )
         except ItemFailure as failure:
             if failure.code is FailureCode.MISSING_OBJECT:
                 return None
@@ -216,6 +237,7 @@ def _taken(leases: _Leases, run_id: str) -> tuple[Lease, Holder]:
         process_began(os.getpid()),
         f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
         beaten_at=time.time(),
+        machine=this_machine(),
     )
     numbers = leases.numbers()
     last = numbers[-1] if numbers else 0

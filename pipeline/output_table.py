@@ -88,6 +88,15 @@ class OutputTable:
             self._create()
         else:
             self._fit(existing)
+        self.claim()
+
+    def claim(self) -> None:
+        """Under a lease that takes over, let the table's log know of it.
+
+        Raises:
+            OutputInUseError: If a later run has taken over.
+            StorageError: If the store cannot be used.
+        """
         if self._lease is not None and self._lease.takes_over:
             self._commit(lambda _: [])
 

@@ -13,6 +13,7 @@ from operators.sources.registry import open_source
 from pipeline.annotation import annotate
 from pipeline.commit import ResultSink, RowOrigin
 from pipeline.delta import refuse_unsafe_environment
+from pipeline.fencing import shut_out
 from pipeline.known_prints import note_fingerprints
 from pipeline.lease import Lease, held_lease
 from pipeline.model import ResolvedModel, owed_tasks, owed_windows, resolve_model
@@ -79,6 +80,7 @@ def _run_under(lease: Lease, run: UnderWay, model: ResolvedModel) -> RunReport:
         RowOrigin(run.run_id, model.name, job.model.revision),
         lease,
     )
+    shut_out(job.output.uri, job.storage, run.run_id, lease)
     sink.open()
     # The last table to be written is looked at first, too: a night's work ends there.
     runs = runs_table(job, run.run_id, lease)

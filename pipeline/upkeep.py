@@ -21,6 +21,7 @@ from pipeline.delta import (
     refuse_unsafe_environment,
     tables_below,
 )
+from pipeline.fencing import shut_out
 from pipeline.lease import Lease, held_lease
 from pipeline.output_format import require_known_format
 from pipeline.output_table import OutputTable
@@ -130,7 +131,9 @@ def _under_lease(output: str, storage: StorageSpec, what: str) -> Iterator[tuple
     if not names:
         raise UsageError(f"there are no tables at {output}; is that a job's output?")
     require_known_format(output, storage)
-    with held_lease(output, storage, f"{what}-{uuid.uuid4().hex[:8]}") as lease:
+    run_id = f"{what}-{uuid.uuid4().hex[:8]}"
+    with held_lease(output, storage, run_id) as lease:
+        shut_out(output, storage, run_id, lease)
         for name in names:
             yield name, lease
 

@@ -54,6 +54,20 @@ GUARDS = (
         ("tests/pipeline/test_lease.py",),
     ),
     Guard(
+        "who takes over shuts out of every table",
+        "pipeline/upkeep.py",
+        "        shut_out(output, storage, run_id, lease)\n",
+        "",
+        ("tests/pipeline/test_fencing.py",),
+    ),
+    Guard(
+        "another machine of the same name is another one",
+        "pipeline/lease.py",
+        ' or self.machine not in ("", this_machine())',
+        "",
+        ("tests/pipeline/test_lease.py",),
+    ),
+    Guard(
         "of two that take a lease at once one is refused",
         "pipeline/lease.py",
         "_bytes(holder), if_absent=True)",

@@ -21,7 +21,15 @@ from deltalake import DeltaTable
 from operators.storage import open_store
 from pipeline import lease as lease_module
 from pipeline.commit import ResultSink, RowOrigin
-from pipeline.lease import BEAT_S, LIFE_S, Holder, Lease, held_lease, process_began
+from pipeline.lease import (
+    BEAT_S,
+    LIFE_S,
+    Holder,
+    Lease,
+    held_lease,
+    process_began,
+    this_machine,
+)
 from schemas.failure import OutputInUseError, StorageError, UsageError
 from schemas.job import OutputSpec, StorageSpec
 from schemas.uris import join_uri
@@ -151,6 +159,25 @@ def test_a_process_number_that_came_again_is_another_process(place: Place) -> No
     place.write(1, elsewhere(host=socket.gethostname(), pid=os.getpid(), process_began=1.0))
     with place.hold("run-2") as second:
         assert second.takes_over
+
+
+@pytest.mark.parametrize("machine", ["another boot pid:[1]", f"{this_machine()}0"])
+def test_a_namesake_of_this_machine_is_another_one(place: Place, machine: str) -> None:
+    gone = {"host": socket.gethostname(), "pid": os.getpid(), "process_began": 1.0}
+    place.write(1, elsewhere(**gone, machine=machine))
+    with pytest.raises(OutputInUseError, match="was heard of"), place.hold("run-2"):
+        pytest.fail("the other may be alive")
+    place.write(2, elsewhere(**gone, machine=this_machine()))
+    with place.hold("run-3") as third:
+        assert third.takes_over
+
+
+def test_a_lease_that_tells_more_than_is_known_here_is_read(place: Place) -> None:
+    uri = join_uri(place.uri, "_tagline", "leases", "000000001.json")
+    told = asdict(elsewhere(released=True)) | {"colour": "red"}
+    open_store(uri, place.storage).put(uri, json.dumps(told).encode())
+    with place.hold("run-2") as second:
+        assert second == Lease(2)
 
 
 @pytest.mark.parametrize("silent_s", [2 * LIFE_S, -2 * LIFE_S], ids=["silent", "clock ahead"])
