@@ -33,6 +33,8 @@ NEW_OF = 100
 """One row of so many is new when all others are current."""
 
 FINGERPRINT = "f"
+PARTS_PER_COMMIT = 50
+_KNOWN = ["item_id", "item_version", "content_key"]
 
 
 def main(arguments: list[str]) -> int:
@@ -87,32 +89,33 @@ def write_manifest(folder: Path, rows: int) -> None:
 
 
 def write_current_rows(output: Path) -> None:
-    """What a run would have written of a plan below an output, of most of its items."""
+    """What a run would have written of most items of a plan below an output; the plan goes."""
     bound = _task()
-    for part in sorted(output.rglob("part-*.parquet")):
-        items = pq.read_table(part)
+    parts = sorted(output.rglob("part-*.parquet"))
+    for start in range(0, len(parts), PARTS_PER_COMMIT):
+        some = parts[start : start + PARTS_PER_COMMIT]
+        items = pa.concat_tables(pq.read_table(part, columns=_KNOWN) for part in some)
         items = items.take([n for n in range(len(items)) if n % NEW_OF])
-        known = {
-            name: items.column(name) for name in ("item_id", "item_version", "content_key")
-        }
-        known["content_digest"] = items.column("item_id")
-        said = pa.scalar("as new")
-        columns = []
-        for field in bound.table_schema():
-            if field.name in known:
-                column = known[field.name].cast(field.type)
-            elif field.name in ("task", "fingerprint"):
-                told = bound.name if field.name == "task" else FINGERPRINT
-                column = pa.repeat(pa.scalar(told), len(items))
-            elif field.type == pa.string() and not field.nullable:
-                column = pa.repeat(said, len(items))
-            else:
-                column = pa.nulls(len(items), field.type)
-            columns.append(column)
-        schema = pa.schema([field.with_nullable(True) for field in bound.table_schema()])
-        rows = pa.table(columns, schema=schema)
+        rows = _rows(items, bound)
         write_deltalake(str(output / bound.table), rows, mode="append")
-        part.unlink()
+        for part in some:
+            part.unlink()
+
+
+def _rows(items: pa.Table, bound: BoundTask) -> pa.Table:
+    """Rows of the task's table, with nothing in them that planning does not look at."""
+    told = {name: items.column(name) for name in _KNOWN}
+    told["content_digest"] = items.column("item_id")
+    for name, text in (("task", bound.name), ("fingerprint", FINGERPRINT)):
+        told[name] = pa.repeat(pa.scalar(text), len(items))
+    schema = pa.schema([field.with_nullable(True) for field in bound.table_schema()])
+    columns = [
+        told[field.name].cast(field.type)
+        if field.name in told
+        else pa.nulls(len(items), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def _task() -> BoundTask:

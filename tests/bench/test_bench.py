@@ -15,7 +15,7 @@ from schemas.media import Frames, MediaKind
 from tests.bench.contenders.outcome import Outcome
 from tests.bench.memory_sampling import MemorySampler, role_of
 from tests.bench.photographs import PhotoSet, jpegs
-from tests.bench.plan import plan_once, write_manifest
+from tests.bench.plan import plan_once, write_current_rows, write_manifest
 from tests.bench.summary import items_per_s_without_head_start, summarise
 from tests.bench.workload import Workload, make_workload
 
@@ -130,3 +130,6 @@ def test_the_sampler_sees_memory_that_this_process_takes() -> None:
 def test_a_manifest_is_planned_whole(tmp_path) -> None:
     write_manifest(tmp_path / "manifest", 300)
     assert plan_once(tmp_path)["planned"] == 300
+    write_current_rows(tmp_path / "out")
+    again = plan_once(tmp_path)
+    assert (again["listed"], again["planned"]) == (300, 3)
