@@ -10,12 +10,13 @@ from typing import Any
 
 from PIL import Image
 
-from operators.images.memory import bytes_to_decode, bytes_to_open
+from operators.images.jpeg_scans import scans
+from operators.images.memory import HELD_WHOLE, bytes_to_decode, bytes_to_open
 from operators.signatures import FileType
 from schemas.failure import FailureCode, ItemFailure, Stage
 
 MAX_SCANS = 100
-"""Scans of a progressive JPEG; encoders write a dozen. Each one passes over all pixels."""
+"""Scans of a JPEG; encoders write a dozen. Each one passes over all pixels."""
 
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
@@ -156,15 +157,15 @@ def _little(field: bytes) -> int:
     return int.from_bytes(field, "little")
 
 
-def _check_scans(image: Image.Image, data: bytes) -> None:
-    if not image.info.get("progressive"):
+def _check_scans(image: Any, data: bytes) -> None:
+    found = scans(data)
+    # With all components in its first scan, a baseline JPEG has no other.
+    if next(found, 0) >= len(image.layer) and not image.info.get("progressive"):
         return
-    # Pillow stands behind the first scan's header. No marker occurs inside coded data.
-    first = image.fp.tell()  # type: ignore[attr-defined]
-    end = data.find(b"\xff\xd9", first)
-    scans = 1 + data.count(b"\xff\xda", first, len(data) if end < 0 else end)
-    if scans > MAX_SCANS:
+    image.info[HELD_WHOLE] = True
+    count = 1 + sum(1 for _ in found)
+    if count > MAX_SCANS:
         raise _too_large(
-            f"the jpeg has {scans:,} scans, more than the {MAX_SCANS} that are decoded; "
+            f"the jpeg has {count:,} scans, more than the {MAX_SCANS} that are decoded; "
             "convert it to a baseline JPEG"
         )

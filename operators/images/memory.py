@@ -22,6 +22,9 @@ _WEBP = 18.5
 """All of it: the decoder's canvases are larger than what is made of them."""
 _COEFFICIENT_BYTES = 2
 
+HELD_WHOLE = "tagline held whole"
+"""In an opened JPEG's `info`: whether its coefficients are, for it has several scans."""
+
 
 def bytes_to_decode(image: Image.Image, kind: FileType, source: tuple[int, int]) -> int:
     """An estimate of what it takes to load an image and to halve it, at the peak.
@@ -59,8 +62,8 @@ def _bytes_a_pixel(image: Image.Image, kind: FileType) -> float:
 
 
 def _of_coefficients(image: Any) -> float:
-    """Bytes a pixel of a progressive JPEG: all are held until its last scan."""
-    if not image.info.get("progressive"):
+    """Bytes a pixel of a JPEG of several scans: all are held until its last one."""
+    if not image.info.get(HELD_WHOLE):
         return 0.0
     across = max(component[1] for component in image.layer)
     down = max(component[2] for component in image.layer)

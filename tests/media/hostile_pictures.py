@@ -84,12 +84,34 @@ def jpeg_claiming(width: int, height: int) -> bytes:
     return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]
 
 
-def jpeg_of_scans(count: int) -> bytes:
-    """A progressive JPEG with its last scan repeated until there are that many."""
+def jpeg_of_scans(count: int, comment: bytes = b"") -> bytes:
+    """A progressive JPEG with its last scan repeated until there are that many.
+
+    Args:
+        count: Of the scans.
+        comment: Before those that are repeated.
+    """
     data = encoded(quadrants(), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     there = data.count(b"\xff\xda")
-    return data[:-2] + data[last:-2] * (count - there) + data[-2:]
+    said = b"\xff\xfe" + struct.pack(">H", 2 + len(comment)) + comment
+    return data[:-2] + said + data[last:-2] * (count - there) + data[-2:]
+
+
+def jpeg_by_planes(picture: Image.Image, times: int = 1) -> bytes:
+    """A baseline JPEG with a scan for each of its three components, `times` over."""
+    planes = [encoded(plane, "JPEG", quality=80) for plane in picture.convert("RGB").split()]
+    head, frame = planes[0], planes[0].index(b"\xff\xc0")
+    tables = frame + 2 + int.from_bytes(head[frame + 2 : frame + 4], "big")
+    scan = head.index(b"\xff\xda", tables)
+    three = b"\xff\xc0\x00\x11" + head[frame + 4 : frame + 9] + b"\x03"
+    three += b"".join(bytes((number, 0x11, 0)) for number in (1, 2, 3))
+    coded = [plane[plane.index(b"\xff\xda", tables) + 10 : -2] for plane in planes]
+    scans = [
+        b"\xff\xda\x00\x08\x01" + bytes((number, 0, 0, 63, 0)) + data
+        for number, data in enumerate(coded, 1)
+    ]
+    return head[:frame] + three + head[tables:scan] + b"".join(scans) * times + b"\xff\xd9"
 
 
 def box_claiming(form: str, width: int, height: int) -> bytes:

@@ -22,6 +22,7 @@ from tests.media.pictures import QUADRANTS, RED, encoded, quadrants
 LIMIT = 100_000_000
 LARGE = 2**31 - 1
 
+END = b"\xff\xd9"
 REFUSED: dict[str, tuple[Callable[[], bytes], FailureCode]] = {
     "png": (pictures.png_bomb, FailureCode.TOO_LARGE),
     "jpeg": (lambda: hostile.jpeg_claiming(65_000, 65_000), FailureCode.TOO_LARGE),
@@ -50,6 +51,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], FailureCode]] = {
     ),
     "png without palette": (hostile.png_without_palette, FailureCode.CORRUPT),
     "jpeg of many scans": (lambda: hostile.jpeg_of_scans(1000), FailureCode.TOO_LARGE),
+    "scans behind an end": (lambda: hostile.jpeg_of_scans(1000, END), FailureCode.TOO_LARGE),
+    "planes": (lambda: hostile.jpeg_by_planes(quadrants(), times=99), FailureCode.TOO_LARGE),
 }
 TAKEN: dict[str, Callable[[], bytes]] = {
     "gif of 100,000 frames": lambda: hostile.gif_of_frames(100_000),
@@ -61,7 +64,7 @@ TAKEN: dict[str, Callable[[], bytes]] = {
     "tiff tag of terabytes": lambda: hostile.tiff({270: (hostile.ASCII, 2**32 - 1, 8)}),
     "tiff of many directories": lambda: hostile.tiff({}, directories=50_000),
     "tiff that leads to itself": lambda: hostile.tiff({}, directories=0),
-    "jpeg of some scans": lambda: hostile.jpeg_of_scans(90),
+    "jpeg of some scans": lambda: hostile.jpeg_of_scans(90, b"\xff\xda" * 200),
 }
 
 
@@ -107,6 +110,7 @@ def large(form: str, mode: str = "RGB", **options: object) -> bytes:
 LARGE_PICTURES: dict[str, Callable[[], bytes]] = {
     "jpeg": lambda: large("JPEG"),
     "progressive jpeg": lambda: large("JPEG", progressive=True, subsampling=0),
+    "jpeg by planes": lambda: hostile.jpeg_by_planes(quadrants().resize((3000, 2000))),
     "png": lambda: large("PNG"),
     "transparent png": lambda: large("PNG", "RGBA"),
     "palette png": lambda: large("PNG", "P"),
