@@ -17,6 +17,7 @@ _SAYS_NOTHING = frozenset({_RGB, _UNSPECIFIED, _RESERVED})
 _CONVERTED = frozenset({_BT709, _FCC, _BT470BG, _SMPTE170M, _SMPTE240M, _BT2020})
 
 _FULL_RANGE = 2
+_DOLBY_VISION = ("DOVI_RPU_BUFFER", "DOVI_METADATA")
 _DEEP_FLAGS = Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 
 # What a sample of limited range stands for.
@@ -42,6 +43,7 @@ def to_rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
     Raises:
         ItemFailure: FORMAT_NOT_ALLOWED for colours that nothing here converts.
     """
+    _check_dolby_vision(frame)
     frame.colorspace = _matrix(frame)
     shrinks = width * height < frame.width * frame.height
     scaling = Interpolation.AREA if shrinks else Interpolation.BICUBIC
@@ -66,6 +68,22 @@ def _scaled(
         width=width, height=height, format=layout, interpolation=scaling, threads=1
     )
     return small.to_ndarray()
+
+
+def _check_dolby_vision(frame: av.VideoFrame) -> None:
+    """Refuse pictures that are nothing without Dolby Vision's metadata.
+
+    Its other profiles are built on HDR10, HLG or SDR, which their tags say. Profile 5 (of AV1
+    10.0) has colours of its own in full range, and no tags.
+    """
+    has_metadata = any(frame.side_data.get(name) is not None for name in _DOLBY_VISION)
+    if has_metadata and frame.color_trc in _SAYS_NOTHING and frame.color_range == _FULL_RANGE:
+        raise ItemFailure(
+            Stage.DECODE,
+            FailureCode.FORMAT_NOT_ALLOWED,
+            "the video's colours are Dolby Vision's own (profile 5), which are not converted; "
+            "recode it as HDR10, or with the colours of BT.709",
+        )
 
 
 def _matrix(frame: av.VideoFrame) -> int:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
+import av
 import numpy as np
 import pytest
 
 from operators.video.decode import decode_video
 from schemas.failure import FailureCode, ItemFailure
 from schemas.job import VideoSampling
-from tests.media import patches
+from tests.media import clips, patches
 from tests.media.patches import COLOURS, GREYS, X265_LOSSLESS, Coding
+from tests.operators.video.test_decode import decode, failure_of, numbers
 
 ALL = GREYS + COLOURS
 WHITES = [(255, 255, 255), (230, 230, 230), (205, 205, 205)]
@@ -151,3 +154,35 @@ def test_colours_that_nothing_converts_are_a_typed_failure() -> None:
         shown(ALL, coding)
     assert caught.value.code is FailureCode.FORMAT_NOT_ALLOWED
     assert "matrix coefficients 8 of H.273" in caught.value.message
+
+
+def with_dolby_vision(tags: str) -> bytes:
+    """A transport stream of HEVC with Dolby Vision's metadata behind each picture."""
+    params = f"bframes=0:repeat-headers=1:log-level=error:pools=1:{tags}"
+    options = {"x265-params": params, "preset": "ultrafast"}
+    plain = clips.make(clips.Clip("mpegts", "libx265", options, frames=10))
+    file = io.BytesIO()
+    with (
+        av.open(io.BytesIO(plain), format="mpegts") as source,
+        av.open(file, "w", format="mpegts") as output,
+    ):
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for read in source.demux(video=0):
+            if read.size:
+                packet = av.Packet(bytes(read) + b"\0\0\0\1\x7c\1" + b"\x19" * 40)
+                packet.pts, packet.dts, packet.time_base = read.pts, read.dts, read.time_base
+                packet.is_keyframe, packet.stream = read.is_keyframe, stream
+                output.mux(packet)
+    return file.getvalue()
+
+
+def test_colours_that_only_dolby_vision_knows_are_a_typed_failure() -> None:
+    """Its profile 5: full range, and no tag says what the numbers are."""
+    failure = failure_of(with_dolby_vision("range=full"))
+    assert failure.code is FailureCode.FORMAT_NOT_ALLOWED
+    assert "profile 5" in failure.message
+
+
+@pytest.mark.parametrize("tags", ["range=limited", "range=full:transfer=smpte2084"])
+def test_dolby_vision_that_others_can_show_is_shown_as_they_do(tags: str) -> None:
+    assert numbers(decode(with_dolby_vision(tags), max_frames=5)) == [1, 3, 5, 7, 9]
