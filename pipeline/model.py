@@ -24,6 +24,9 @@ from schemas.media import MediaKind
 # Engine arguments that change answers; the others (memory, parallelism) do not.
 ANSWER_CHANGING_ARGS = ("hf_overrides", "mm_processor_kwargs", "max_model_len")
 
+VOCABULARIES = ("vocabulary", "taxonomy")
+"""Options that hold the tags to choose from."""
+
 
 @dataclass(frozen=True)
 class ResolvedModel:
@@ -119,7 +122,24 @@ def _owed(job: JobSpec, model: ResolvedModel, bound: BoundTask) -> OwedTask:
         )
         for kind in sorted(bound.task.takes & model.family.takes)
     }
-    return OwedTask(bound, {kind: fingerprint(of) for kind, of in parts.items()}, parts)
+    vocabulary = _vocabulary_parts(bound.fingerprint_parts()["options"])
+    return OwedTask(
+        bound,
+        {kind: fingerprint(of) for kind, of in parts.items()},
+        {kind: of | vocabulary for kind, of in parts.items()},
+    )
+
+
+def _vocabulary_parts(options: dict[str, Any]) -> dict[str, str]:
+    """Of a task's options the tags to choose from, told apart from the others.
+
+    Only for people: a fingerprint has the options as one part.
+    """
+    tags = {name: options[name] for name in VOCABULARIES if options.get(name)}
+    if not tags:
+        return {}
+    others = {name: value for name, value in options.items() if name not in tags}
+    return part_digests({"vocabulary": tags, "options": others})
 
 
 def cuts_videos(sampling: VideoSampling) -> bool:

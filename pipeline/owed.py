@@ -14,7 +14,8 @@ class OwedTask:
     Attributes:
         bound: The task.
         fingerprints: By kind of item, for every kind that the task takes.
-        parts: By kind of item, the digests of the parts that its fingerprint is made of.
+        parts: By kind of item, the digests of the parts that its fingerprint is made of, as
+            people are told of them: a vocabulary is one by itself.
     """
 
     bound: BoundTask

@@ -34,7 +34,8 @@ class TaskPreview:
         new: Without a row.
         changed: With a row that is not current.
         reasons: Of those, by what changed: `CONTENT`, a part of the fingerprint (``model``,
-            ``media``, ``task``, ``prompt``, ``options``), or `UNKNOWN`. A row may have several.
+            ``media``, ``task``, ``prompt``, ``options``, ``vocabulary``), or `UNKNOWN`. A row
+            may have several.
         current: With a row that stays.
         retried: Failed before, and tried again.
         given_up: Failed before, and not tried again.

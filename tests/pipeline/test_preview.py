@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -118,6 +119,27 @@ def test_rows_are_current_until_something_changes_and_then_it_is_said_what(
     os.utime(folder.input / "a.png", (1, 1))
     [after] = preview(job)
     assert (after.changed, after.current, after.reasons) == (1, 1, {"content": 1})
+
+
+@pytest.mark.parametrize("key", ["vocabulary", "taxonomy"])
+def test_another_vocabulary_is_told_as_that(folder: Folder, key: str) -> None:
+    folder.draw("a.png")
+    tags = folder.file.with_name("tags.csv")
+
+    def job(names: list[str], **more: int) -> JobSpec:
+        tags.write_text("id,name\n" + "".join(f"{name},{name}\n" for name in names))
+        return folder.job(
+            {"task": "tags", key: names if key == "vocabulary" else str(tags)} | more
+        )
+
+    answer = json.dumps({"tags": []})
+    folder.annotate(job(["a", "b"]), "a.png", answer=answer)
+    [same] = preview(job(["a", "b"]))
+    assert (same.current, same.reasons) == (1, {})
+    [other] = preview(job(["a", "c"]))
+    assert other.reasons.keys() - {"prompt"} == {"vocabulary"}
+    [fewer] = preview(job(["a", "b"], max_tags=3))
+    assert fewer.reasons.keys() - {"prompt"} == {"options"}
 
 
 def test_what_nobody_noted_changed_for_an_unknown_reason(folder: Folder) -> None:
