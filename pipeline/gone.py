@@ -44,7 +44,7 @@ def damaged_shards(database: duckdb.DuckDBPyConnection) -> list[str]:
     """Addresses of shards that could be listed in part only, sorted.
 
     Args:
-        database: As `pipeline.plan.planning` makes it.
+        database: As `pipeline.planning.planning` makes it.
     """
     rows = database.execute(
         f"""SELECT DISTINCT media[1].uri FROM listing
@@ -63,7 +63,7 @@ def find_gone(
     """Hold the output's rows against the listing.
 
     Args:
-        database: As `pipeline.plan.planning` makes it.
+        database: As `pipeline.planning.planning` makes it.
         tasks: Whose rows.
         policy: What becomes of rows whose item is gone.
         whole: Whether all of the input could be listed. Of another one nothing is known to be

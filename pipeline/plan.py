@@ -8,11 +8,8 @@ beside the output, from where every worker can read them.
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -20,19 +17,18 @@ import pyarrow.parquet as pq
 
 from operators.sources.base import ListedItem
 from operators.storage import open_store
-from pipeline.delta import open_table, query
 from pipeline.elders import Elders, write_elders
 from pipeline.gone import Gone, damaged_shards, find_gone
 from pipeline.journal import Deaths
-from pipeline.listed import load_listing, quoted, refuse_repeated_ids, write_listing
+from pipeline.listed import quoted
 from pipeline.owed import OwedTask
+from pipeline.planning import load_state, planning
 from pipeline.state_sql import Retry, StateSql
 from pipeline.suspects import apart_sql, load_deaths
 from pipeline.twins import with_elders_sql, with_keys_sql, with_twins_sql
 from pipeline.windows import load_windows, with_windows_sql
 from schemas.item_tables import PLAN_SCHEMA
 from schemas.job import DuplicateSpec, GonePolicy, StorageSpec
-from schemas.tables import FAILURES_TABLE, TIMESTAMP
 from schemas.uris import join_uri
 
 ROWS_PER_PART = 4096
@@ -139,34 +135,11 @@ def make_plan(
         plan.resolved = database.sql(_resolved_sql(tasks)).to_arrow_table()
         rows_of = list(tasks)
         if windows is not None:
-            _load_state(database, len(rows_of), windows, output, storage)
+            load_state(database, len(rows_of), windows, output, storage)
             rows_of.append(windows)
         plan.damaged_shards = damaged_shards(database)
         plan.gone = find_gone(database, rows_of, gone, whole=not plan.damaged_shards)
     return plan
-
-
-@contextmanager
-def planning(
-    listing: Iterable[ListedItem],
-    tasks: Sequence[OwedTask],
-    output: str,
-    storage: StorageSpec,
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with the view ``listing``, and ``result_i`` and ``failure_i`` of each task.
-
-    Raises:
-        UsageError: If an item's id is not its alone.
-    """
-    with tempfile.TemporaryDirectory(prefix="tagline-plan-") as scratch:
-        listed = Path(scratch) / "listing.parquet"
-        write_listing(listing, listed)
-        with duckdb.connect() as database:
-            load_listing(database, scratch, listed)
-            refuse_repeated_ids(database)
-            for index, owed in enumerate(tasks):
-                _load_state(database, index, owed, output, storage)
-            yield database
 
 
 def plan_folder(output: str, run_id: str) -> str:
@@ -178,44 +151,6 @@ def remove_plan(plan: Plan, storage: StorageSpec) -> None:
     """Delete the plan's parts; the output keeps no trace of them."""
     for part in (*plan.parts, *plan.suspects, *plan.elders):
         open_store(part, storage).delete(part)
-
-
-_NO_ROWS = pa.table(
-    {name: pa.array([], pa.string()) for name in ("item_id", "item_version", "fingerprint")}
-)
-_NO_RESULTS = _NO_ROWS.append_column("gone_at", pa.array([], TIMESTAMP))
-_NO_FAILURES = (
-    _NO_ROWS.append_column("retryable", pa.array([], pa.bool_()))
-    .append_column("attempts", pa.array([], pa.int32()))
-    .append_column("code", pa.array([], pa.string()))
-)
-
-
-def _load_state(
-    database: duckdb.DuckDBPyConnection,
-    index: int,
-    owed: OwedTask,
-    output: str,
-    storage: StorageSpec,
-) -> None:
-    """Register what the output holds of one task as ``result_i`` and ``failure_i``."""
-    name = owed.bound.name
-    for view, table, empty in (
-        (f"result_{index}", owed.bound.table, _NO_RESULTS),
-        (f"failure_{index}", FAILURES_TABLE, _NO_FAILURES),
-    ):
-        existing = open_table(join_uri(output, table), storage)
-        if existing is None:
-            database.register(view, empty)
-            continue
-        known = {field.name for field in existing.schema().fields}
-        # A table that an older version made gets its new columns with the next run.
-        columns = ", ".join(c if c in known else f"NULL AS {c}" for c in empty.column_names)
-        rows = query(existing, f"SELECT {columns} FROM rows WHERE task = {quoted(name)}")
-        # A stream can be read once; the state of a task is joined twice.
-        database.register("scan", rows)
-        database.execute(f"CREATE TEMP TABLE {view} AS SELECT * FROM scan")
-        database.unregister("scan")
 
 
 def _join_sql(tasks: Sequence[OwedTask], attempts: int, retry: Retry | None) -> str:

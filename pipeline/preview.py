@@ -15,7 +15,7 @@ from pipeline.listed import quoted
 from pipeline.model import owed_tasks, resolve_model
 from pipeline.output_format import require_known_format
 from pipeline.owed import OwedTask
-from pipeline.plan import planning
+from pipeline.planning import planning
 from pipeline.state_sql import StateSql
 from schemas.failure import UsageError
 from schemas.job import JobSpec, StorageSpec

@@ -83,8 +83,8 @@ GUARDS = (
     ),
     Guard(
         "an id stands for one item",
-        "pipeline/plan.py",
-        "            refuse_repeated_ids(database)\n",
+        "pipeline/planning.py",
+        "                refuse_repeated_ids(database)\n",
         "",
         ("tests/pipeline/test_plan.py", "tests/pipeline/test_odd_items.py"),
     ),

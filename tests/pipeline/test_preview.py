@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -214,3 +216,24 @@ def test_items_that_went_or_never_were_are_explained_too(folder: Folder) -> None
     done = CliRunner().invoke(app, ["plan", str(folder.file), "--explain", "no such"])
     assert done.exit_code == 2
     assert "the job's input has no item 'no such'" in done.stderr
+
+
+def test_a_full_disk_for_what_is_planned_is_told_with_its_place(folder: Folder) -> None:
+    folder.input.mkdir()
+    for number in range(400):
+        (folder.input / f"{number}-{os.urandom(8).hex()}.png").touch()
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)); "
+    code = f"{limit}from jobs.cli import main; main()"
+    scratch = folder.input.with_name("scratch")
+    scratch.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code, "plan", str(folder.file)],
+        env=os.environ | {"TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 3, done.stderr
+    assert f"cannot plan in {scratch}: " in done.stderr
+    assert "point TMPDIR elsewhere" in done.stderr
+    assert "defect" not in done.stderr
