@@ -129,7 +129,8 @@ def _mapping_errors(data: bytes, kind: FileType) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError as error:
-        raise _broken(data, kind, "its header cannot be read") from error
+        said = "its header cannot be read, or tells of pixels of an unknown kind; convert it"
+        raise _broken(data, kind, said) from error
     except (OSError, SyntaxError, ValueError, EOFError, LookupError, RuntimeError) as error:
         raise _broken(data, kind, str(error).strip()) from error
     except (struct.error, TypeError, ArithmeticError, AssertionError) as error:

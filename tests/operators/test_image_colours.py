@@ -1,10 +1,12 @@
 """Colour profiles, against what the two spaces' definitions say."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from operators.images import colours, decode_image
+from schemas.failure import FailureCode, ItemFailure
 from tests.media import profiles
 from tests.media.pictures import encoded
 from tests.media.profiles import ADOBE_RGB, WIDE_P3, Space
@@ -81,3 +83,11 @@ def test_deep_samples_are_scaled_strip_by_strip_as_they_would_be_at_once(
     assert (decoded(data) == whole).all()
     assert (whole[3, 5] == 0).all()
     assert (whole[40, 7] == 255).all()
+
+
+def test_pixels_of_an_unknown_kind_are_a_failure_with_the_remedy() -> None:
+    _, floats = cv2.imencode(".tiff", np.full((20, 20, 3), 0.5, np.float32))
+    with pytest.raises(ItemFailure) as caught:
+        decode_image(floats.tobytes(), max_pixels=10**6, max_source_pixels=10**6)
+    assert caught.value.code is FailureCode.CORRUPT
+    assert "pixels of an unknown kind; convert it" in caught.value.message
