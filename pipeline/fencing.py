@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from pipeline.column_types import plain_schema
 from pipeline.delta import open_table, tables_below
@@ -14,6 +15,11 @@ from schemas.tables import KEY_FIELDS, RUNS_TABLE
 from schemas.uris import join_uri
 
 _KEY = frozenset(field.name for field in KEY_FIELDS)
+
+
+def is_ours(name: str, table: DeltaTable) -> bool:
+    """Whether Tagline made a table that lies in an output; people put others there, too."""
+    return name == RUNS_TABLE or {field.name for field in table.schema().fields} >= _KEY
 
 
 def shut_out(output: str, storage: StorageSpec, run_id: str, lease: Lease) -> None:

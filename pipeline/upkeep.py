@@ -21,7 +21,7 @@ from pipeline.delta import (
     refuse_unsafe_environment,
     tables_below,
 )
-from pipeline.fencing import shut_out
+from pipeline.fencing import is_ours, shut_out
 from pipeline.lease import Lease, held_lease
 from pipeline.output_format import require_known_format
 from pipeline.output_table import OutputTable
@@ -125,7 +125,7 @@ def compact(output: str, storage: StorageSpec) -> Iterator[Compacted]:
 
 
 def _under_lease(output: str, storage: StorageSpec, what: str) -> Iterator[tuple[str, Lease]]:
-    """The tables of an output, held for as long as they are worked on."""
+    """Tagline's own tables of an output, held for as long as they are worked on."""
     refuse_unsafe_environment()
     names = tables_below(output, storage)
     if not names:
@@ -135,7 +135,8 @@ def _under_lease(output: str, storage: StorageSpec, what: str) -> Iterator[tuple
     with held_lease(output, storage, run_id) as lease:
         shut_out(output, storage, run_id, lease)
         for name in names:
-            yield name, lease
+            if is_ours(name, _opened(join_uri(output, name), storage)):
+                yield name, lease
 
 
 def _opened(uri: str, storage: StorageSpec) -> DeltaTable:

@@ -14,7 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from pipeline.commit import ResultSink, RowOrigin
 from pipeline.lease import Holder, Lease
-from pipeline.upkeep import vacuum
+from pipeline.upkeep import compact, vacuum
 from schemas.failure import OutputInUseError
 from schemas.job import OutputSpec, StorageSpec
 from tests.pipeline.rows import annotated, bound, table
@@ -55,3 +55,22 @@ def test_a_late_commit_to_a_table_that_the_successor_does_not_write_is_refused(
         late.flush()
     assert bench.rows("captions") == []
     assert DeltaTable(str(bench.output / "somebody-elses")).version() == 0
+
+
+def test_upkeep_leaves_alone_what_is_somebody_elses(tmp_path) -> None:
+    output = tmp_path / "out"
+    sink = ResultSink(
+        OutputSpec(uri=str(output)),
+        StorageSpec(),
+        [bound("caption")],
+        RowOrigin("run-1", "tiny", None),
+    )
+    sink.open()
+    other = output / "somebody-elses"
+    for number in range(3):
+        write_deltalake(str(other), pa.table({"x": [number]}), mode="overwrite")
+    before = sorted(path.name for path in other.rglob("*") if path.is_file())
+    places = [done.place for done in vacuum(str(output), StorageSpec(), keep_hours=0)]
+    assert places == ["captions", "failures", "plans"]
+    assert [done.table for done in compact(str(output), StorageSpec())] == places[:2]
+    assert before == sorted(path.name for path in other.rglob("*") if path.is_file())
