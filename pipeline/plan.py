@@ -25,7 +25,7 @@ from pipeline.owed import OwedTask
 from pipeline.planning import load_state, planning
 from pipeline.state_sql import Retry, StateSql
 from pipeline.suspects import apart_sql, load_deaths
-from pipeline.twins import with_elders_sql, with_keys_sql, with_twins_sql
+from pipeline.twins import content_key_sql, with_elders_sql, with_twins_sql
 from pipeline.windows import load_windows, with_windows_sql
 from schemas.item_tables import PLAN_SCHEMA
 from schemas.job import DuplicateSpec, GonePolicy, StorageSpec
@@ -118,15 +118,17 @@ def make_plan(
     """
     with planning(listing, tasks, output, storage) as database:
         load_windows(database, windows, output, storage)
-        database.execute(_join_sql(tasks, attempts, retry))
+        database.execute(_join_sql(tasks, attempts, retry, duplicates))
         plan = Plan(_counts(database))
         folder = plan_folder(output, run_id)
-        keyed = with_keys_sql(with_windows_sql(windows, tasks), duplicates)
+        database.execute(f"CREATE TEMP VIEW planned AS {_PLANNED}")
+        planned = with_windows_sql(windows, tasks)
         elders = Elders(database, tasks, output, storage)
         if duplicates.exact == "copy":
-            elders.find(f"WITH planned AS ({_PLANNED}) {keyed}")
+            elders.find(planned)
             plan.elders.extend(write_elders(elders, folder, storage))
-        planned = with_twins_sql(with_elders_sql(keyed, elders.by_task), duplicates)
+        planned = with_elders_sql(planned, elders.by_task)
+        planned = with_twins_sql(database, planned, duplicates)
         if deaths:
             plan.deaths = load_deaths(database, deaths)
             planned, apart = apart_sql(planned)
@@ -153,7 +155,9 @@ def remove_plan(plan: Plan, storage: StorageSpec) -> None:
         open_store(part, storage).delete(part)
 
 
-def _join_sql(tasks: Sequence[OwedTask], attempts: int, retry: Retry | None) -> str:
+def _join_sql(
+    tasks: Sequence[OwedTask], attempts: int, retry: Retry | None, duplicates: DuplicateSpec
+) -> str:
     """One row an item: what it is owed, and how the rest of its tasks stands."""
     selects, joins = [], []
     for index, owed in enumerate(tasks):
@@ -176,7 +180,8 @@ def _join_sql(tasks: Sequence[OwedTask], attempts: int, retry: Retry | None) -> 
         joins.append(f"LEFT JOIN result_{index} {r} ON {r}.item_id = l.item_id")
         joins.append(f"LEFT JOIN failure_{index} {f} ON {f}.item_id = l.item_id")
     return f"""CREATE TEMP TABLE joined AS
-      SELECT l.*, [{", ".join(selects)}] AS states FROM listing l {" ".join(joins)}"""
+      SELECT l.*, {content_key_sql(duplicates)} AS content_key, [{", ".join(selects)}] AS states
+      FROM listing l {" ".join(joins)}"""
 
 
 _PLANNED = """SELECT * FROM (
@@ -209,8 +214,7 @@ def _write_parts(
     stem: str,
 ) -> Iterator[str]:
     reader = database.sql(
-        f"""WITH planned AS ({_PLANNED})
-            SELECT {", ".join(PLAN_SCHEMA.names)} FROM ({whole})"""
+        f"SELECT {', '.join(PLAN_SCHEMA.names)} FROM ({whole})"
     ).to_arrow_reader(ROWS_PER_PART)
     for number, batch in enumerate(reader):
         uri = join_uri(folder, f"{stem}-{number:06d}.parquet")

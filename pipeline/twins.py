@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import duckdb
+
 from operators.sources.tar_places import TAR
 from pipeline.listed import quoted
 from schemas.job import DuplicateSpec
@@ -17,26 +19,20 @@ _LOOKS_OF_A_FILE = f"""CASE
 """What two files of the same content have in common, of what is known unread."""
 
 
-def with_keys_sql(planned: str, duplicates: DuplicateSpec) -> str:
-    """The rows of a plan with column ``content_key``.
+def content_key_sql(duplicates: DuplicateSpec) -> str:
+    """What listed items have in common with all that may show the same; null if none is sought.
 
     Two items may show the same if they are of one kind, come with the same context, and have
     files of the same sizes in the same order; on S3 of the same ETags too, which elsewhere are
     times. Of members of shards the size is known as well; of what a manifest names only the
     address is. Whether they do, decoding will tell.
-
-    Args:
-        planned: A query for the other columns of `PLAN_SCHEMA`.
-        duplicates: What to look for.
     """
     if duplicates.exact != "copy":
-        return f"SELECT *, NULL::BIGINT AS content_key FROM ({planned})"
+        return "NULL::BIGINT"
     # 63 bits: a key is a hint, and the tables have a column of them.
-    return f"""SELECT *, CASE WHEN windows IS NULL THEN (md5_number_lower(concat_ws(chr(0),
-          kind, coalesce(context, ''),
-          to_json(list_transform(media, lambda m: {_LOOKS_OF_A_FILE})),
-          to_json([subtitles.size::VARCHAR, subtitles.version]))) >> 1)::BIGINT
-        END AS content_key FROM ({planned})"""
+    return f"""(md5_number_lower(concat_ws(chr(0), kind, coalesce(context, ''),
+        to_json(list_transform(media, lambda m: {_LOOKS_OF_A_FILE})),
+        to_json([subtitles.size::VARCHAR, subtitles.version]))) >> 1)::BIGINT"""
 
 
 def with_elders_sql(keyed: str, elders: Mapping[str, str]) -> str:
@@ -56,7 +52,9 @@ def with_elders_sql(keyed: str, elders: Mapping[str, str]) -> str:
         FROM ({keyed}) k{joins}"""
 
 
-def with_twins_sql(keyed: str, duplicates: DuplicateSpec) -> str:
+def with_twins_sql(
+    database: duckdb.DuckDBPyConnection, planned: str, duplicates: DuplicateSpec
+) -> str:
     """The rows of a plan with columns ``twin`` and ``alike``.
 
     Two items may be twins if they have one ``content_key`` and are owed the same tasks.
@@ -66,26 +64,31 @@ def with_twins_sql(keyed: str, duplicates: DuplicateSpec) -> str:
     failed only because another did.
 
     Args:
-        keyed: A query for the other columns of `PLAN_SCHEMA`.
+        database: Gets tables of what several items have in common. A window function would
+            do, but holds all rows at once.
+        planned: A query for the other columns of `PLAN_SCHEMA`.
         duplicates: What to look for.
     """
     if duplicates.exact != "copy":
-        return f"SELECT *, NULL::VARCHAR AS twin, NULL::VARCHAR AS alike FROM ({keyed})"
-    owed = """md5(concat_ws(chr(0), kind, coalesce(context, ''),
-        to_json(list_transform(tasks, lambda t: [t.name, t.fingerprint]))))"""
-    looks = f"CASE WHEN content_key IS NOT NULL THEN md5({owed} || content_key) END"
+        return f"SELECT *, NULL::VARCHAR AS twin, NULL::VARCHAR AS alike FROM ({planned})"
+    owed = "list_transform(tasks, lambda t: [t.name, t.fingerprint])"
+    looks = f"CASE WHEN content_key IS NOT NULL THEN hash(content_key, {owed}) END"
     wanted = "false" if duplicates.near is None else _MAY_LOOK_LIKE_ANOTHER
-    return f"""SELECT * EXCLUDE (looks, pictures), {_shared("looks")} AS twin,
-        {_shared("pictures")} AS alike
-      FROM (SELECT *, {looks} AS looks, CASE WHEN {wanted} THEN {owed} END AS pictures
-            FROM ({keyed}))"""
+    pictures = f"CASE WHEN {wanted} THEN hash(kind, context, {owed}) END"
+    columns = {"twin": looks, "alike": pictures}
+    for name, value in columns.items():
+        database.execute(
+            f"""CREATE TEMP TABLE shared_{name} AS
+                SELECT {value} AS value FROM ({planned})
+                WHERE value IS NOT NULL GROUP BY value HAVING count(*) > 1"""
+        )
+    shared = ", ".join(
+        f"""CASE WHEN {value} IN (SELECT value FROM shared_{name})
+            THEN ({value})::VARCHAR END AS {name}"""
+        for name, value in columns.items()
+    )
+    return f"SELECT *, {shared} FROM ({planned})"
 
 
 _MAY_LOOK_LIKE_ANOTHER = f"""kind = '{MediaKind.IMAGE}'
     AND len(list_filter(tasks, lambda t: t.attempt > 1)) = 0"""
-
-
-def _shared(column: str) -> str:
-    """A value that several rows have; null where one has it alone."""
-    several = f"count(*) OVER (PARTITION BY {column}) > 1"
-    return f"CASE WHEN {column} IS NOT NULL AND {several} THEN {column} END"

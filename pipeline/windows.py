@@ -71,8 +71,10 @@ def with_windows_sql(owed: OwedTask | None, tasks: Sequence[OwedTask]) -> str:
     current = (
         f"coalesce(w.item_version = p.item_version AND w.fingerprint = {fingerprint}, false)"
     )
-    return f"""SELECT p.* EXCLUDE (tasks),
+    # What is not decoded again cannot show that it is the same as another.
+    return f"""SELECT p.* EXCLUDE (tasks, content_key),
         CASE WHEN {wants} AND {current} THEN w.known END AS windows,
+        CASE WHEN NOT ({wants} AND {current}) THEN p.content_key END AS content_key,
         CASE WHEN {wants} AND NOT {current} THEN list_append(p.tasks, {{
           'name': {quoted(owed.bound.name)},
           'fingerprint': {fingerprint},
