@@ -22,7 +22,14 @@ from schemas.job import JobSpec, VideoSampling
 from schemas.media import MediaKind
 
 # Engine arguments that change answers; the others (memory, parallelism) do not.
-ANSWER_CHANGING_ARGS = ("hf_overrides", "mm_processor_kwargs", "max_model_len")
+ANSWER_CHANGING_ARGS = (
+    *("code_revision", "revision", "tokenizer", "tokenizer_mode", "tokenizer_revision"),
+    *("hf_overrides", "load_format", "model_class_overrides", "model_impl", "default_mm_loras"),
+    *("dtype", "kv_cache_dtype", "kv_cache_dtype_skip_layers", "mm_encoder_attn_dtype"),
+    *("quantization", "quantization_config", "disable_sliding_window", "max_model_len", "seed"),
+    *("generation_config", "override_generation_config", "logits_processors", "logprobs_mode"),
+    *("mm_processor_kwargs", "video_pruning_method", "video_pruning_rate"),
+)
 
 VOCABULARIES = ("vocabulary", "taxonomy")
 """Options that hold the tags to choose from."""

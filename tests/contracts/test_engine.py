@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from operators.base import Sampling
 from operators.engine import VllmEngine
 from operators.models.base import PromptParts
+from pipeline.model import ANSWER_CHANGING_ARGS
 from schemas.failure import EngineError, FailureCode, ItemFailure, UsageError
 from schemas.job import ModelSpec
 from tests.fixtures.engines import RunningEngine, picture, running_engine, video
@@ -178,3 +180,11 @@ def test_a_start_that_fails_says_why(
         engine.start()
     assert not engine.alive
     assert engine.process_ids == []
+
+
+def test_arguments_that_are_said_to_change_answers_exist(engine_26: RunningEngine) -> None:
+    # Only here: importing it takes its time, and the engine has done so already.
+    from vllm import AsyncEngineArgs
+
+    known = {field.name for field in dataclasses.fields(AsyncEngineArgs)}
+    assert set(ANSWER_CHANGING_ARGS) <= known
