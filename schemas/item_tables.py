@@ -12,6 +12,7 @@ every leg has as many items out as in.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -255,11 +256,21 @@ def failure_from_struct(struct: dict | None) -> ItemFailure | None:
 
 
 def _pixel_array(decoded: list[DecodedItem]) -> pa.Array:
-    """The pixels as large_binary; an item's only copy on its way into the object store."""
-    return pa.array(
-        [None if one.frames is None else one.frames.pixels for one in decoded],
-        type=pa.large_binary(),
-    )
+    """The pixels as large_binary; an item's only copy on its way into the object store.
+
+    Laid out here: `pyarrow.array` never lets go of a memoryview that it was given.
+    """
+    views = [None if one.frames is None else memoryview(one.frames.pixels) for one in decoded]
+    ends = list(itertools.accumulate((view.nbytes if view else 0 for view in views), initial=0))
+    pixels = pa.allocate_buffer(ends[-1])
+    with memoryview(pixels).cast("B") as into:
+        for start, view in zip(ends, views, strict=False):
+            if view is not None:
+                into[start : start + view.nbytes] = view.cast("B")
+    is_there = pa.array([view is not None for view in views], pa.bool_())
+    offsets = pa.array(ends, pa.int64())
+    layout = [is_there.buffers()[1], offsets.buffers()[1], pixels]
+    return pa.Array.from_buffers(pa.large_binary(), len(views), layout)
 
 
 def decoded_to_table(decoded: list[DecodedItem]) -> pa.Table:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pickle
+import weakref
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,3 +135,16 @@ def test_kinds_by_name(name, kind):
 )
 def test_joining(base, joined):
     assert join_uri(base, "t", "u") == joined
+
+
+def test_pixels_are_let_go_once_they_are_packed():
+    pixels = np.full(12, 7, np.uint8)
+    freed = weakref.ref(pixels)
+    item = Item("a", MediaKind.IMAGE, "v", (), ())
+    with_pixels = DecodedItem(item, Frames(MediaKind.IMAGE, pixels.data, ((2, 2),)), None)
+    without = DecodedItem(item, None, ItemFailure(Stage.FETCH, FailureCode.CORRUPT, "no"))
+    packed = decoded_to_table([without, with_pixels, with_pixels])
+    del pixels, with_pixels
+    assert freed() is None
+    assert packed.column("pixels").to_pylist() == [None, bytes([7] * 12), bytes([7] * 12)]
+    packed.validate(full=True)
