@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from operators.storage import open_store
 from operators.tasks.registry import BoundTask
 from pipeline.delta import open_table, query
-from pipeline.listed import quoted
+from pipeline.listed import parts_of, quoted
 from pipeline.owed import OwedTask
 from schemas.item_tables import ANNOTATED_SCHEMA
 from schemas.job import StorageSpec
@@ -76,31 +76,36 @@ class Elders:
             return
         self._database.execute(
             f"""CREATE TEMP TABLE owed_keys AS
-                SELECT DISTINCT content_key FROM ({keyed}) WHERE content_key IS NOT NULL"""
+                SELECT content_key FROM ({keyed}) WHERE content_key IS NOT NULL"""
         )
         for index, table in self._tables.items():
-            owed = self._tasks[index]
-            view = f"elders_{index}"
-            self._scan(
-                query(
-                    table,
-                    "SELECT item_id, content_key, content_digest AS digest FROM rows "
-                    f"WHERE {_answers(owed)}",
-                ),
-                f"""CREATE TEMP TABLE {view} AS
-                    SELECT content_key, list({{'item_id': item_id, 'digest': digest}}
-                                             ORDER BY item_id)[:{MOST_DIGESTS}] AS elders
-                    FROM (SELECT content_key, digest, min(item_id) AS item_id
-                          FROM scan SEMI JOIN owed_keys USING (content_key)
-                          GROUP BY content_key, digest)
-                    GROUP BY content_key""",
+            owed, view = self._tasks[index], f"elders_{index}"
+            known = "item_id, content_key, content_digest AS digest"
+            rows = query(table, f"SELECT {known} FROM rows WHERE {_answers(owed)}")
+            self._database.register("scan", rows)
+            self._database.execute(
+                """CREATE TEMP TABLE matching AS
+                   SELECT * FROM scan SEMI JOIN owed_keys USING (content_key)"""
             )
+            self._database.unregister("scan")
+            self._gather("matching", view)
+            self._database.execute("DROP TABLE matching")
             self.by_task[owed.bound.name] = view
 
-    def _scan(self, rows: pa.RecordBatchReader, sql: str) -> None:
-        self._database.register("scan", rows)
-        self._database.execute(sql)
-        self._database.unregister("scan")
+    def _gather(self, matching: str, view: str) -> None:
+        self._database.execute(
+            f"""CREATE TEMP TABLE {view}
+                (content_key BIGINT, elders STRUCT(item_id VARCHAR, digest VARCHAR)[])"""
+        )
+        for part in parts_of(self._database, matching, "content_key"):
+            self._database.execute(
+                f"""INSERT INTO {view}
+                    SELECT content_key, list({{'item_id': item_id, 'digest': digest}}
+                                             ORDER BY item_id)[:{MOST_DIGESTS}]
+                    FROM (SELECT content_key, digest, min(item_id) AS item_id FROM {matching}
+                          WHERE {part} GROUP BY content_key, digest)
+                    GROUP BY content_key"""
+            )
 
     def rows(self) -> Iterator[pa.Table]:
         """The answers of all that were found, as tables of `ANNOTATED_SCHEMA`.
@@ -110,10 +115,10 @@ class Elders:
         """
         for index, table in self._tables.items():
             owed = self._tasks[index]
-            ids = self._database.sql(
-                f"SELECT DISTINCT e.item_id FROM elders_{index}, unnest(elders) AS _(e)"
+            self._database.execute(
+                f"""CREATE TEMP TABLE wanted_{index} AS
+                    SELECT e.item_id FROM elders_{index}, unnest(elders) AS _(e)"""
             )
-            self._database.execute(f"CREATE TEMP TABLE wanted_{index} AS {ids.sql_query()}")
             yield from self._rows_of(index, owed, table)
 
     def _rows_of(self, index: int, owed: OwedTask, table: DeltaTable) -> Iterator[pa.Table]:

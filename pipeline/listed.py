@@ -24,6 +24,7 @@ THREADS = 4
 """Each of DuckDB's threads needs a share of the memory."""
 
 REPEATED_IDS_NAMED = 10
+GROUPED_AT_ONCE = 1_000_000
 
 LISTING_SCHEMA = pa.schema(LISTED_FIELDS)
 
@@ -95,6 +96,19 @@ def refuse_repeated_ids(database: duckdb.DuckDBPyConnection) -> None:
         )
         more = ", ..." if len(twice) > REPEATED_IDS_NAMED else ""
         raise UsageError(f"input: an item's id must be its alone; repeated: {named}{more}")
+
+
+def parts_of(database: duckdb.DuckDBPyConnection, table: str, number: str) -> Iterator[str]:
+    """Conditions that divide a table, for what holds all groups at once while it groups.
+
+    Args:
+        database: With the table.
+        table: Its name.
+        number: The column to group by, of numbers spread evenly and not negative.
+    """
+    [rows] = database.execute(f"SELECT count(*) FROM {table}").fetchone() or [0]
+    parts = rows // GROUPED_AT_ONCE + 1
+    return (f"{number} % {parts} = {part}" for part in range(parts))
 
 
 def quoted(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import duckdb
 
 from operators.sources.tar_places import TAR
-from pipeline.listed import quoted
+from pipeline.listed import parts_of, quoted
 from schemas.job import DuplicateSpec
 from schemas.media import MediaKind
 
@@ -77,17 +77,27 @@ def with_twins_sql(
     pictures = f"CASE WHEN {wanted} THEN hash(kind, context, {owed}) END"
     columns = {"twin": looks, "alike": pictures}
     for name, value in columns.items():
-        database.execute(
-            f"""CREATE TEMP TABLE shared_{name} AS
-                SELECT {value} AS value FROM ({planned})
-                WHERE value IS NOT NULL GROUP BY value HAVING count(*) > 1"""
-        )
+        _find_shared(database, f"SELECT {value} AS value FROM ({planned})", f"shared_{name}")
     shared = ", ".join(
         f"""CASE WHEN {value} IN (SELECT value FROM shared_{name})
             THEN ({value})::VARCHAR END AS {name}"""
         for name, value in columns.items()
     )
     return f"SELECT *, {shared} FROM ({planned})"
+
+
+def _find_shared(database: duckdb.DuckDBPyConnection, values: str, table: str) -> None:
+    """Make a table of the numbers that come more than once in a query for many."""
+    database.execute(
+        f"CREATE TEMP TABLE counted AS SELECT value FROM ({values}) WHERE value IS NOT NULL"
+    )
+    database.execute(f"CREATE TEMP TABLE {table} (value UBIGINT)")
+    for part in parts_of(database, "counted", "value"):
+        database.execute(
+            f"""INSERT INTO {table} SELECT value FROM counted WHERE {part}
+                GROUP BY value HAVING count(*) > 1"""
+        )
+    database.execute("DROP TABLE counted")
 
 
 _MAY_LOOK_LIKE_ANOTHER = f"""kind = '{MediaKind.IMAGE}'
