@@ -16,13 +16,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
 
-from schemas.failure import FailureCode, ItemFailure, Stage
+from schemas.failure import FailureCode, ItemFailure, Stage, StorageError
 from schemas.item_tables import ANNOTATED_SCHEMA, failure_to_struct
 
 OF_THE_ITEM = (
@@ -38,10 +40,18 @@ COSTS = ("image_tokens", "prompt_tokens", "output_tokens")
 
 
 class Copies:
-    """Gives rows on with their answers; what waits, or may be waited for, it keeps on disk."""
+    """Gives rows on with their answers; what waits, or may be waited for, it keeps on disk.
+
+    Raises:
+        StorageError: From each method, if the disk is full or fails.
+    """
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="tagline-copies-")
+        with _on_this_disk():
+            self._make_tables()
+
+    def _make_tables(self) -> None:
         path = Path(self._folder.name) / "rows.sqlite"
         self._rows = sqlite3.connect(path, isolation_level=None)
         for setting in ("journal_mode = OFF", "synchronous = OFF"):
@@ -71,12 +81,11 @@ class Copies:
         Args:
             elders: Of `ANNOTATED_SCHEMA`.
         """
-        self._rows.execute("BEGIN")
-        self._rows.executemany(
-            "INSERT OR REPLACE INTO elders VALUES (?, ?, ?)",
-            ((row["item_id"], row["task"], _text(row)) for row in elders.to_pylist()),
-        )
-        self._rows.execute("COMMIT")
+        rows = [(row["item_id"], row["task"], _text(row)) for row in elders.to_pylist()]
+        with _on_this_disk():
+            self._rows.execute("BEGIN")
+            self._rows.executemany("INSERT OR REPLACE INTO elders VALUES (?, ?, ?)", rows)
+            self._rows.execute("COMMIT")
 
     def settled(self, annotated: pa.Table) -> pa.Table:
         """The rows that have an answer or a failure by now.
@@ -90,15 +99,16 @@ class Copies:
         if all(annotated.column(c).null_count == len(annotated) for c in _OF_COPIES):
             return annotated
         rows: list[dict[str, Any]] = []
-        for row in annotated.to_pylist():
-            if row["of_elder"]:
-                rows.append(self._of_elder(row))
-            elif row["twin"] is None:
-                rows.append(row)
-            elif row["copied_from"] is None:
-                rows += [row, *self._answer(row)]
-            else:
-                rows += self._take(row)
+        with _on_this_disk():
+            for row in annotated.to_pylist():
+                if row["of_elder"]:
+                    rows.append(self._of_elder(row))
+                elif row["twin"] is None:
+                    rows.append(row)
+                elif row["copied_from"] is None:
+                    rows += [row, *self._answer(row)]
+                else:
+                    rows += self._take(row)
         return pa.Table.from_pylist(rows, schema=ANNOTATED_SCHEMA)
 
     def _of_elder(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +153,17 @@ class Copies:
             return self._with_answer(twin, json.loads(found[0]))
         self._rows.execute("INSERT INTO waiting VALUES (?, ?, ?)", (*key, _text(twin)))
         return []
+
+
+@contextmanager
+def _on_this_disk() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StorageError(
+            f"cannot keep answers that others are to take in {tempfile.gettempdir()}: {error}; "
+            "free space there, or point TMPDIR elsewhere"
+        ) from error
 
 
 def _text(row: dict[str, Any]) -> str:

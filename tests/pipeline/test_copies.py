@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.copies import Copies
-from schemas.failure import RETRYABLE, FailureCode
+from schemas.failure import RETRYABLE, FailureCode, StorageError
 from tests.pipeline.rows import annotated, failed, table
 
 
@@ -111,3 +111,12 @@ def test_none_is_lost_and_none_is_doubled_in_any_order(count, seed, failing):
         about = json.loads(row["answer"])["caption"] if row["answer"] else None
         origin = row["copied_from"] or row["item_id"]
         assert (row["failure"] is not None) or about == f"caption of {origin}"
+
+
+def test_a_full_disk_is_told_with_its_place_and_a_remedy():
+    with Copies() as copies:
+        copies.settled(table(first("a")))
+        copies._rows.execute("PRAGMA max_page_count = 1")
+        long = json.dumps({"caption": "x" * 10**6, "style": "detailed", "caution": None})
+        with pytest.raises(StorageError, match=r"full.*point TMPDIR elsewhere"):
+            copies.settled(table(first("b", answer=long)))
