@@ -183,7 +183,11 @@ class DecodeOperator:
             "max_frame_pixels": self._max_frame_pixels,
             "cues": beside,
             "check_time": limit.check,
-            "allowed": Allowed(self._media.video_containers, self._media.video_codecs),
+            "allowed": Allowed(
+                self._media.video_containers,
+                self._media.video_codecs,
+                self._media.max_decode_bytes,
+            ),
             "note": fetched.in_part,
         }
         if item.windows is not None or not any(t.name in self._by_windows for t in item.tasks):

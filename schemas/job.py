@@ -149,9 +149,10 @@ class MediaSpec(Section):
     )
     max_decode_bytes: PositiveInt = Field(
         default=MAX_DECODE_BYTES,
-        description="Images that would take more memory to decode, by an estimate from format, "
+        description="Media that would take more memory to decode, by an estimate from format, "
         "size and mode, fail as too_large. Baseline JPEGs take hardly any, as they are decoded "
-        "at a reduced size; a pixel of PNG takes about 6 to 14 bytes, of WebP 18.",
+        "at a reduced size; a pixel of PNG takes about 6 to 14 bytes, of WebP 18. Of videos in "
+        "H.264 and HEVC 16 frames are counted, in AV1 and VP9 10.",
     )
     image_formats: Annotated[tuple[ImageFormat, ...], Field(min_length=1)] = Field(
         default=IMAGE_FORMATS,

@@ -6,7 +6,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from schemas.failure import FailureCode, ItemFailure, Stage
-from schemas.media import VIDEO_CODECS, VIDEO_CONTAINERS, VideoCodec, VideoContainer
+from schemas.media import (
+    MAX_DECODE_BYTES,
+    VIDEO_CODECS,
+    VIDEO_CONTAINERS,
+    VideoCodec,
+    VideoContainer,
+)
 
 DEMUXERS = {
     "mp4": "mov",
@@ -46,10 +52,12 @@ class Allowed:
     Attributes:
         containers: As the content says.
         codecs: Likewise.
+        decode_bytes: Most memory for the frames that a decoder holds.
     """
 
     containers: Collection[VideoContainer] = VIDEO_CONTAINERS
     codecs: Collection[VideoCodec] = VIDEO_CODECS
+    decode_bytes: int = MAX_DECODE_BYTES
 
     def no_container(self, name: str) -> ItemFailure:
         """The failure of a video in another container."""

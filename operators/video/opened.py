@@ -17,6 +17,7 @@ from operators.video.clock import Clock
 from operators.video.damage import Damage, failure_of
 from operators.video.decoder import Decoder
 from operators.video.formats import DEMUXERS, Allowed, codec_of, decoders
+from operators.video.frame_memory import MAX_VIDEO_PIXELS, checked_frame_pixels
 from operators.video.iso_index import better_unseen
 from operators.video.isolation import as_it_comes, refuse_to_open
 from operators.video.ranges import (
@@ -28,9 +29,6 @@ from operators.video.ranges import (
 from operators.video.structure import packs_frames
 from operators.video.timeline import KeyframeIndex
 from schemas.failure import FailureCode, ItemFailure, Stage
-
-MAX_VIDEO_PIXELS = 8192 * 8192
-"""Larger pictures are refused: a decoder holds up to seventeen of them."""
 
 _READ_BYTES = 1 << 18
 
@@ -114,15 +112,11 @@ class VideoReader:
         name = "unknown" if context is None else codec_of(context.codec.name)
         if name not in self._allowed.codecs:
             raise self._allowed.no_codec(name)
-        if context.width * context.height > MAX_VIDEO_PIXELS:
-            raise _fail(
-                FailureCode.TOO_LARGE,
-                f"the video has {context.width} x {context.height} pixels, more than "
-                f"the {MAX_VIDEO_PIXELS:,} that are decoded; scale it down first",
-            )
+        most_pixels = checked_frame_pixels(context, name, self._allowed.decode_bytes)
         self.fields_apart = name == "hevc"
         context.thread_count = 1
-        context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+        # A stream may change its size.
+        context.options = {"max_pixels": str(most_pixels)}
         self._decoder.use(context, name)
         # AVI says when packets are decoded; FFmpeg takes that of these for when they are shown.
         reorders = name in ("h264", "hevc") or self._is_packed

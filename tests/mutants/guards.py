@@ -285,10 +285,10 @@ GUARDS = (
         ("tests/operators/video/test_formats.py", "tests/operators/video/test_decode.py"),
     ),
     Guard(
-        "videos have a limit of pixels",
-        "operators/video/opened.py",
-        "if context.width * context.height > MAX_VIDEO_PIXELS:",
-        "if False:",
+        "videos have a limit of pixels, and of bytes",
+        "operators/video/frame_memory.py",
+        "if pixels <= min(by_bytes, MAX_VIDEO_PIXELS):",
+        "if True:",
         ("tests/operators/video/test_decode.py",),
     ),
     Guard(

@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators.video.decode import decode_video
+from operators.video.formats import Allowed
 from schemas.failure import FailureCode, ItemFailure, Stage
 from schemas.job import VideoSampling
 from schemas.media import Frames, MediaKind
 from tests.media import clips
 from tests.media.clips import CLIPS, X264_B_FRAMES, Clip
+
+SMALL, LARGE = (64, 32), (256, 128)
 
 
 @functools.cache
@@ -172,8 +175,45 @@ def test_a_damaged_frame_is_not_passed_over() -> None:
 
 
 def test_a_huge_picture_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr("operators.video.opened.MAX_VIDEO_PIXELS", 1000)
-    assert failure_of(clip("h264")).code is FailureCode.TOO_LARGE
+    monkeypatch.setattr("operators.video.frame_memory.MAX_VIDEO_PIXELS", 1000)
+    failure = failure_of(clip("h264"))
+    assert failure.code is FailureCode.TOO_LARGE
+    assert "more than the 1,000 that are decoded" in failure.message
+
+
+def test_frames_that_together_take_too_much_memory_are_refused() -> None:
+    frame_bytes = clips.WIDTH * clips.HEIGHT * 12 // 8
+
+    def told(name: str, frames: int) -> str:
+        how = {"sampling": VideoSampling(max_frames=2), "max_frame_pixels": 10**6}
+        allowed = Allowed(decode_bytes=frames * frame_bytes)
+        try:
+            decode_video(clip(name), allowed=allowed, **how)
+        except ItemFailure as failure:
+            assert failure.code is FailureCode.TOO_LARGE
+            return failure.message
+        return "decoded"
+
+    assert told("h264", 16) == told("vp9 webm", 10) == "decoded"
+    assert "media.max_decode_bytes" in told("h264", 15)
+    assert "10 frames of 12 bits" in told("vp9 webm", 9)
+
+
+def test_a_video_that_grows_on_its_way_is_held_to_the_same_limit() -> None:
+    small, large = (
+        clips.make(Clip(container="mpegts", size=size, frames=30)) for size in (SMALL, LARGE)
+    )
+
+    def decoded(decode_bytes: int) -> Frames:
+        return decode_video(
+            small + large,
+            sampling=VideoSampling(max_frames=60, damaged="use"),
+            max_frame_pixels=10**6,
+            allowed=Allowed(decode_bytes=decode_bytes),
+        )
+
+    assert set(decoded(10**9).shapes) == {SMALL[::-1], LARGE[::-1]}
+    assert set(decoded(16 * SMALL[0] * SMALL[1] * 12 // 8).shapes) == {SMALL[::-1]}
 
 
 def test_the_time_limit_stops_the_decode() -> None:
