@@ -75,7 +75,7 @@ class Elders:
         if not self._tables:
             return
         self._database.execute(
-            f"""CREATE TEMP TABLE owed_keys AS
+            f"""CREATE TABLE owed_keys AS
                 SELECT content_key FROM ({keyed}) WHERE content_key IS NOT NULL"""
         )
         for index, table in self._tables.items():
@@ -84,7 +84,7 @@ class Elders:
             rows = query(table, f"SELECT {known} FROM rows WHERE {_answers(owed)}")
             self._database.register("scan", rows)
             self._database.execute(
-                """CREATE TEMP TABLE matching AS
+                """CREATE TABLE matching AS
                    SELECT * FROM scan SEMI JOIN owed_keys USING (content_key)"""
             )
             self._database.unregister("scan")
@@ -94,7 +94,7 @@ class Elders:
 
     def _gather(self, matching: str, view: str) -> None:
         self._database.execute(
-            f"""CREATE TEMP TABLE {view}
+            f"""CREATE TABLE {view}
                 (content_key BIGINT, elders STRUCT(item_id VARCHAR, digest VARCHAR)[])"""
         )
         for part in parts_of(self._database, matching, "content_key"):
@@ -116,7 +116,7 @@ class Elders:
         for index, table in self._tables.items():
             owed = self._tasks[index]
             self._database.execute(
-                f"""CREATE TEMP TABLE wanted_{index} AS
+                f"""CREATE TABLE wanted_{index} AS
                     SELECT e.item_id FROM elders_{index}, unnest(elders) AS _(e)"""
             )
             yield from self._rows_of(index, owed, table)

@@ -179,7 +179,7 @@ def _join_sql(
         )
         joins.append(f"LEFT JOIN result_{index} {r} ON {r}.item_id = l.item_id")
         joins.append(f"LEFT JOIN failure_{index} {f} ON {f}.item_id = l.item_id")
-    return f"""CREATE TEMP TABLE joined AS
+    return f"""CREATE TABLE joined AS
       SELECT l.*, {content_key_sql(duplicates)} AS content_key, [{", ".join(selects)}] AS states
       FROM listing l {" ".join(joins)}"""
 

@@ -37,7 +37,8 @@ def planning(
         with tempfile.TemporaryDirectory(prefix="tagline-plan-") as scratch:
             listed = Path(scratch) / "listing.parquet"
             write_listing(listing, listed)
-            with duckdb.connect() as database:
+            # In a file: of tables in memory a part stays there, however many rows they have.
+            with duckdb.connect(Path(scratch) / "plan.duckdb") as database:
                 load_listing(database, scratch, listed)
                 refuse_repeated_ids(database)
                 for index, owed in enumerate(tasks):
@@ -84,5 +85,5 @@ def load_state(
         rows = query(existing, f"SELECT {columns} FROM rows WHERE task = {quoted(name)}")
         # A stream can be read once; the state of a task is joined twice.
         database.register("scan", rows)
-        database.execute(f"CREATE TEMP TABLE {view} AS SELECT * FROM scan")
+        database.execute(f"CREATE TABLE {view} AS SELECT * FROM scan")
         database.unregister("scan")

@@ -89,9 +89,9 @@ def with_twins_sql(
 def _find_shared(database: duckdb.DuckDBPyConnection, values: str, table: str) -> None:
     """Make a table of the numbers that come more than once in a query for many."""
     database.execute(
-        f"CREATE TEMP TABLE counted AS SELECT value FROM ({values}) WHERE value IS NOT NULL"
+        f"CREATE TABLE counted AS SELECT value FROM ({values}) WHERE value IS NOT NULL"
     )
-    database.execute(f"CREATE TEMP TABLE {table} (value UBIGINT)")
+    database.execute(f"CREATE TABLE {table} (value UBIGINT)")
     for part in parts_of(database, "counted", "value"):
         database.execute(
             f"""INSERT INTO {table} SELECT value FROM counted WHERE {part}

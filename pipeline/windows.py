@@ -48,7 +48,7 @@ def load_windows(
     database.register("scan", rows)
     fields = ", ".join(f"'{name}': {name}" for name in known)
     database.execute(
-        f"""CREATE TEMP TABLE known_windows AS
+        f"""CREATE TABLE known_windows AS
             SELECT {key}, CAST(to_json({{{fields}}}) AS VARCHAR) AS known FROM scan"""
     )
     database.unregister("scan")

@@ -110,7 +110,7 @@ def joined_items(job: JobSpec, tasks: Sequence[BoundTask]) -> Iterator[Joined]:
     listing = open_source(job.input, job.storage, sorted(columns))
     with tempfile.TemporaryDirectory(prefix="tagline-export-") as scratch:
         listed = Path(scratch) / "listing.parquet"
-        with duckdb.connect() as database:
+        with duckdb.connect(Path(scratch) / "export.duckdb") as database:
             write_listing(listing, listed)
             load_listing(database, scratch, listed)
             refuse_repeated_ids(database)
@@ -136,7 +136,7 @@ def _load_answers(
         found = query(table, f"SELECT {wanted} FROM rows WHERE task = {quoted(bound.name)}")
         rows = pa.RecordBatchReader.from_batches(_ANSWERS, _answers(found, names))
     database.register("scan", rows)
-    database.execute(f"CREATE TEMP TABLE result_{place} AS SELECT * FROM scan")
+    database.execute(f"CREATE TABLE result_{place} AS SELECT * FROM scan")
     database.unregister("scan")
     return table is not None
 
@@ -173,7 +173,7 @@ def _join_sql(listed: Path, tasks: int) -> str:
     )
     answered = " OR ".join(f"r{n}.item_id IS NOT NULL" for n in places)
     joins = " ".join(f"LEFT JOIN result_{n} r{n} ON r{n}.item_id = l.item_id" for n in places)
-    return f"""CREATE TEMP TABLE joined AS
+    return f"""CREATE TABLE joined AS
       SELECT l.item_id, l.kind, l.media, l.carried, l.file_row_number AS place, {answers},
         ({current}) AS annotated, ({answered}) AS answered
       FROM read_parquet({quoted(str(listed))}, file_row_number = true) l {joins}"""

@@ -131,7 +131,7 @@ def _measured(
 
 def _beside_least(row: dict[str, Any], path: Path) -> dict[str, Any]:
     """With the part of the film without which exact frames cannot be decoded."""
-    if row["policy"] not in ("32 exact", "64 exact"):
+    if row["policy"] not in ("32 exact", "64 exact") or row["film"] in WITHOUT_INDEX:
         return row
     least = least_bytes(path, POLICIES[row["policy"]]["max_frames"])
     return row | {"least": round(least / path.stat().st_size, 4)}
