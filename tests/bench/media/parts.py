@@ -53,7 +53,7 @@ class Scale:
         photo: Their size.
         runs: Of everybody.
         parallel: How many videos are decoded at once in the last part.
-        frames_in_parallel: Wanted of each of those.
+        frames_in_parallel: Wanted of each of those; so many that most lie between keyframes.
     """
 
     film_s: int = 600
@@ -62,11 +62,11 @@ class Scale:
     photo: PhotoSet = TWELVE_MP
     runs: int = 3
     parallel: tuple[int, ...] = (2, 4, 8)
-    frames_in_parallel: int = 6
+    frames_in_parallel: int = 7
 
 
 FULL = Scale()
-QUICK = Scale(film_s=40, frames=8, photographs=2, runs=1, parallel=(2, 4), frames_in_parallel=2)
+QUICK = Scale(film_s=40, frames=8, photographs=2, runs=1, parallel=(2, 4), frames_in_parallel=3)
 
 
 class Media:
