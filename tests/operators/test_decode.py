@@ -238,9 +238,11 @@ def test_it_ships_as_plain_values_and_needs_its_setup(tmp_path) -> None:
 
 
 def test_what_may_show_the_same_as_others_gets_a_digest_of_it(tmp_path, make: Make) -> None:
-    same = pictures.encoded(pictures.quadrants(), "PNG")
-    darker = pictures.encoded(pictures.quadrants().point(lambda value: value // 2), "PNG")
-    write(tmp_path, {"a.png": same, "b.png": same, "c.png": darker})
+    # Bitmaps, so that they are of one size.
+    same = pictures.encoded(pictures.quadrants(), "BMP")
+    darker = pictures.encoded(pictures.quadrants().point(lambda value: value // 2), "BMP")
+    assert len(same) == len(darker)
+    write(tmp_path, {"a.bmp": same, "b.bmp": same, "c.bmp": darker})
     listing = list(list_items(InputSpec(uris=(str(tmp_path),)), StorageSpec()))
     items = [
         Item(
