@@ -105,8 +105,8 @@ GUARDS = (
     Guard(
         "what an item is owed is part of being a twin",
         "pipeline/twins.py",
-        "to_json(list_transform(tasks, lambda t: [t.name, t.fingerprint]))))",
-        "'[]'))",
+        'owed = "list_transform(tasks, lambda t: [t.name, t.fingerprint])"',
+        'owed = "[]"',
         ("tests/pipeline/test_plan.py",),
     ),
     Guard(
