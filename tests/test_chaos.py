@@ -13,7 +13,7 @@ from tests.chaos.schedule import Kind
 
 KINDS = [kind for kind in Kind if kind is not Kind.SPILL_DISK]
 KILLS = 6
-ITEMS = 150
+ITEMS = 100
 
 
 @pytest.mark.timeout(600)
