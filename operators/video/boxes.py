@@ -33,15 +33,23 @@ def top_boxes(file: BinaryIO, size: int, position: int = 0) -> Iterator[Box]:
         size: Of the file, bytes.
         position: Where the first begins.
     """
+    for box, _ in headed_boxes(file, size, position):
+        if not box.kind.isalnum():
+            return
+        yield box
+
+
+def headed_boxes(file: BinaryIO, size: int, position: int = 0) -> Iterator[tuple[Box, bytes]]:
+    """Whatever stands where boxes do, each with its first 16 bytes; see `top_boxes`."""
     while position + 8 <= size:
         file.seek(position)
         header = file.read(16)
-        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        length = int.from_bytes(header[:4], "big")
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
         if length == 0:
             length = size - position
-        if length < 8 or not kind.isalnum():
+        if length < 8:
             return
-        yield Box(kind, position, min(position + length, size))
+        yield Box(header[4:8], position, min(position + length, size)), header
         position += length

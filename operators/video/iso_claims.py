@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from operators.video.boxes import headed_boxes
 from operators.video.fragments import claimed_samples
 from schemas.failure import FailureCode, ItemFailure, Stage
 
@@ -66,21 +67,11 @@ def check_claims(file: BinaryIO, size: int, container: str) -> None:
 
 def _indices(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
     """Offset and length of each box at the top that FFmpeg looks into."""
-    position = 0
-    while position + 8 <= size:
-        file.seek(position)
-        header = file.read(16)
-        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        elif length == 0:
-            length = size - position
-        if length < 8:
-            return
+    for box, header in headed_boxes(file, size):
         # FFmpeg takes what a writer left as free for the index if it begins like one.
-        if kind in _LOOKED_INTO or (kind == b"free" and header[12:16] in _PASS_FOR_MOOV):
-            yield position, min(length, size - position)
-        position += length
+        passes = box.kind == b"free" and header[12:16] in _PASS_FOR_MOOV
+        if box.kind in _LOOKED_INTO or passes:
+            yield box.start, box.end - box.start
 
 
 def _check_index(index: bytes, size: int, whose: str) -> None:
